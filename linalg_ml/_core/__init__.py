@@ -1,0 +1,1 @@
+"""The foundation: arrays, precision, results and the one convergence loop."""

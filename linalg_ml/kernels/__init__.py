@@ -1,0 +1,1 @@
+"""Compiled and library-specific inner loops, one file per array library."""

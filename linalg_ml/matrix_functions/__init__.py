@@ -1,0 +1,1 @@
+"""Polar decomposition, matrix sign and their polynomials."""

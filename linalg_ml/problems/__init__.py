@@ -1,0 +1,1 @@
+"""Test problems: matrices with a given spectrum, and real data shipped with the package."""
