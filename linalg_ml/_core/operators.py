@@ -1,0 +1,147 @@
+"""One linear operator from dense arrays, sparse matrices, SciPy operators and callables."""
+
+from linalg_ml._core import checks
+from linalg_ml._core.namespace import (
+    astype,
+    is_array,
+    is_sparse,
+    is_traced,
+    library,
+    namespace,
+    on_gpu,
+)
+from linalg_ml._core.result import UserFunctionError
+
+
+class DenseOperator:
+    """A matrix, multiplied under the policy of an Arithmetic."""
+
+    def __init__(self, a, arithmetic):
+        self.a = arithmetic.enter(a)
+        self.shape = tuple(a.shape)
+        self._arithmetic = arithmetic
+
+    def matvec(self, x):
+        """Return A x for x of shape (..., n)."""
+        return self._arithmetic.mv(self.a, x)
+
+    def rmatvec(self, x):
+        """Return A^H x for x of shape (..., m)."""
+        transposed = self.a.mT
+        if self._arithmetic.is_complex:
+            transposed = self._arithmetic.xp.conj(transposed)
+        return self._arithmetic.mv(transposed, x)
+
+
+class SparseOperator:
+    """A scipy.sparse or cupyx.scipy.sparse matrix; results are rounded to the policy."""
+
+    def __init__(self, a, arithmetic):
+        self.a = a.tocsr()
+        if not arithmetic.native:
+            self.a = self.a.copy()
+            self.a.data = arithmetic.store(self.a.data)
+        elif self.a.dtype != arithmetic.dtype:
+            self.a = self.a.astype(arithmetic.dtype)
+        self._adjoint = None
+        self.shape = tuple(a.shape)
+        self._arithmetic = arithmetic
+
+    def matvec(self, x):
+        """Return A x for x of shape (n,) or a stack (..., n)."""
+        return self._apply(self.a, x)
+
+    def rmatvec(self, x):
+        """Return A^H x for x of shape (m,) or a stack (..., m)."""
+        if self._adjoint is None:
+            self._adjoint = self.a.conj().T.tocsr()
+        return self._apply(self._adjoint, x)
+
+    def _apply(self, a, x):
+        self._arithmetic.count("matvecs")
+        if x.ndim == 1:
+            return self._arithmetic.store(a @ x)
+        columns = a @ x.reshape(-1, x.shape[-1]).T
+        return self._arithmetic.store(columns.T.reshape(*x.shape[:-1], a.shape[0]))
+
+
+class FunctionOperator:
+    """A function that applies the matrix; what it returns is checked."""
+
+    def __init__(self, matvec, shape, arithmetic, rmatvec=None):
+        self._matvec, self._rmatvec = matvec, rmatvec
+        self.shape = tuple(shape)
+        self._arithmetic = arithmetic
+
+    def matvec(self, x):
+        """Return A x for x of shape (..., n)."""
+        return self._call(self._matvec, x, self.shape[0], "a")
+
+    def rmatvec(self, x):
+        """Return A^H x for x of shape (..., m)."""
+        if self._rmatvec is None:
+            raise TypeError("a must offer rmatvec as well: this method multiplies by A^H")
+        return self._call(self._rmatvec, x, self.shape[1], "a.rmatvec")
+
+    def _call(self, function, x, length, name):
+        self._arithmetic.count("matvecs")
+        y = function(x)
+        if not is_array(y) or library(y) != library(x):
+            came = library(y) if is_array(y) else type(y).__name__
+            raise TypeError(f"{name}(x) must return a {library(x)} array, got {came}")
+        shape = (*x.shape[:-1], length)
+        if tuple(y.shape) != shape:
+            raise ValueError(
+                f"{name}(x) must return shape {shape} for x of shape {tuple(x.shape)}, "
+                f"got shape {tuple(y.shape)}"
+            )
+        if not is_traced(y) and not on_gpu(y):
+            xp = namespace(y)
+            if not bool(xp.all(xp.isfinite(y))) and bool(xp.all(xp.isfinite(x))):
+                raise UserFunctionError(f"{name}(x) returned NaN or infinity for a finite x")
+        return self._arithmetic.store(astype(y, self._arithmetic.dtype))
+
+
+def operator(a, arithmetic, *, size=None, name="a"):
+    """Return ``a`` as an object with shape, matvec and rmatvec.
+
+    Parameters
+    ----------
+    a : array (..., m, n), sparse matrix, operator or callable
+        An operator has ``shape`` and ``matvec`` (and ``rmatvec`` where A^H is needed), as
+        scipy.sparse.linalg.LinearOperator does; a callable is a square matrix of order ``size``.
+    arithmetic : Arithmetic
+        Policy under which products are made.
+    size : int, optional
+        Order of a matrix given as a callable.
+    name : str
+        How the argument is called in messages.
+    """
+    if is_sparse(a):
+        home = "cupy" if type(a).__module__.startswith("cupyx") else "numpy"
+        if home != arithmetic.library:
+            raise TypeError(
+                f"{name} is a {home} sparse matrix, but the right-hand side is a "
+                f"{arithmetic.library} array; convert one of them"
+            )
+        return SparseOperator(a, arithmetic)
+    if is_array(a):
+        if library(a) != arithmetic.library:
+            raise TypeError(
+                f"{name} is a {library(a)} array, but the right-hand side is a "
+                f"{arithmetic.library} array; convert one of them"
+            )
+        return DenseOperator(checks.matrix(a, name), arithmetic)
+    if hasattr(a, "matvec") and hasattr(a, "shape"):
+        adjoint = getattr(a, "rmatvec", None)
+        return FunctionOperator(a.matvec, a.shape, arithmetic, adjoint)
+    if callable(a):
+        if size is None:
+            raise ValueError(f"{name} is a function, so its size must be given")
+        return FunctionOperator(a, (size, size), arithmetic)
+    if isinstance(a, (list, tuple)):
+        return DenseOperator(checks.matrix(a, name), arithmetic)
+    raise TypeError(
+        f"{name} must be a matrix, a sparse matrix, a LinearOperator or a function, "
+        f"got {type(a).__name__}"
+    )

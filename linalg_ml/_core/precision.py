@@ -1,0 +1,354 @@
+"""Precision policies, and the arithmetic of a solver under one of them.
+
+Method code never multiplies matrices itself: it asks an `Arithmetic`, which rounds as its
+policy says, picks the library's kernel and counts the work.
+
+Where low precision is *emulated* (on a CPU), an array of 16-bit numbers is a float32 array
+whose every entry is exactly representable in the short format: products are summed in fp32 and
+rounded. Where it is *native* (on a GPU), the arrays have the short dtype itself.
+"""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from math import prod
+
+from linalg_ml._core import checks
+from linalg_ml._core.namespace import (
+    COMPLEX_OF,
+    REAL_OF,
+    astype,
+    device,
+    dtype_name,
+    dtype_of,
+    library,
+    namespace,
+    on_gpu,
+)
+from linalg_ml.kernels.dispatch import kernels
+
+UNIT_ROUNDOFF = {
+    "fp64": 2.0**-53,
+    "fp32": 2.0**-24,
+    "tf32": 2.0**-11,
+    "fp16": 2.0**-11,
+    "bf16": 2.0**-8,
+}
+_POLICY_OF_DTYPE = {"float64": "fp64", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
+_NATIVE_DTYPE = {"bf16": "bfloat16", "fp16": "float16"}
+_SHORT = ("bf16", "fp16")
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Choose the arithmetic a solver runs in.
+
+    Parameters
+    ----------
+    name : {"fp64", "fp32", "tf32", "bf16", "fp16"}
+        Format of the stored numbers; for "tf32" they are stored in fp32 and the operands of
+        each product are rounded to TF32's 11 significant bits, as tensor cores do. Products are
+        accumulated in fp32 (fp64 for "fp64").
+    rounding : {"fused", "each"}
+        Where a 16-bit format rounds. "fused": once per product with its epilogue
+        ``alpha A B + beta Y``, as cuBLAS does. "each": after every operation, as a line of
+        eager PyTorch does: ``r(r(beta Y) + r(r(alpha A) B))``.
+
+    Examples
+    --------
+    >>> from linalg_ml import Precision
+    >>> Precision("bf16").unit_roundoff
+    0.00390625
+    """
+
+    name: str
+    rounding: str = "fused"
+
+    def __post_init__(self):
+        checks.choice(self.name, tuple(UNIT_ROUNDOFF), "precision")
+        checks.choice(self.rounding, ("fused", "each"), "rounding")
+
+    @property
+    def unit_roundoff(self):
+        """Largest relative error of rounding to nearest in this format."""
+        return UNIT_ROUNDOFF[self.name]
+
+
+def as_policy(precision):
+    """Return a Precision from a name or a Precision; None stays None."""
+    if precision is None or isinstance(precision, Precision):
+        return precision
+    if isinstance(precision, str):
+        return Precision(precision)
+    raise TypeError(f"precision must be None, a name or a Precision, got {precision!r}")
+
+
+class Arithmetic:
+    """Products, inner products and rounding on the arrays of one library under one policy.
+
+    Parameters
+    ----------
+    precision : None, str or Precision
+        None keeps the type of ``a`` and the user's own settings of the library.
+    a : array
+        Any input of the solver: says which library, device and dtype come in and go out.
+    """
+
+    def __init__(self, precision, a):
+        policy = as_policy(precision)
+        dtype = dtype_name(a)
+        self.library = library(a)
+        self.xp = namespace(a)
+        self.device = device(a)
+        self.kernels = kernels(self.library)
+        self.is_complex = dtype in COMPLEX_OF.values()
+        self.counts = {"products": 0, "flops": 0}
+        self.policy = policy or Precision(_POLICY_OF_DTYPE[REAL_OF[dtype]])
+        self.name = self.policy.name
+        self.native = self.name not in ("bf16", "fp16", "tf32") or (
+            self.library in ("cupy", "torch", "jax") and on_gpu(a)
+        )
+        self.out_dtype = a.dtype
+        self._enforced = policy is not None and self.name in ("fp32", "tf32") and on_gpu(a)
+        self._refuse_impossible(a)
+        real = "float64" if self.name == "fp64" else "float32"
+        if self.native:
+            real = _NATIVE_DTYPE.get(self.name, real)
+        self.real_dtype = dtype_of(real, a)
+        self.dtype = dtype_of(COMPLEX_OF[real], a) if self.is_complex else self.real_dtype
+        self._short = self.name in _SHORT
+        self._gemm = self._choose_gemm()
+
+    def _refuse_impossible(self, a):
+        if self.is_complex and self.name in _SHORT:
+            raise ValueError(
+                f"precision {self.name!r} is for real arrays, got complex dtype {dtype_name(a)}; "
+                "use 'fp32', 'tf32' or 'fp64'"
+            )
+        if self.name == "fp64" and dtype_name(a) not in ("float64", "complex128"):
+            kind = "float64"
+            if self.library == "jax":
+                import jax
+
+                possible = jax.config.jax_enable_x64
+            elif self.library in ("numpy", "cupy"):
+                possible = True
+            else:
+                info = self.xp.__array_namespace_info__()
+                possible = kind in info.dtypes(device=self.device)
+            if not possible:
+                hint = "; set jax_enable_x64" if self.library == "jax" else ""
+                raise ValueError(
+                    f"precision 'fp64' is not available for {self.library} arrays on "
+                    f"{self.device}{hint}"
+                )
+
+    @property
+    def unit_roundoff(self):
+        """Largest relative error of one rounding under the policy."""
+        return UNIT_ROUNDOFF[self.name]
+
+    def __str__(self):
+        if self.name in ("fp64", "fp32"):
+            return self.name
+        how = "native" if self.native else "emulated"
+        if not self._short:
+            return f"{self.name} ({how})"
+        return f"{self.name} ({how}, {self.policy.rounding} rounding)"
+
+    # Entering and leaving ------------------------------------------------------------------
+
+    def enter(self, a):
+        """Convert an input to the working dtype and round it; returns ``a`` where it fits."""
+        if self._short and dtype_name(a) == "float64":
+            a = astype(a, self.xp.float32)
+        converted = astype(a, self.dtype)
+        if self._short and not self.native:
+            return self._round(converted, inplace=converted is not a)
+        return converted
+
+    def leave(self, x, dtype=None):
+        """Convert a result to the dtype of the input."""
+        return astype(x, dtype or self.out_dtype)
+
+    def store(self, x):
+        """Round an array to the numbers the policy stores."""
+        if self._short and not self.native:
+            return self._round(astype(x, self.dtype))
+        return astype(x, self.dtype)
+
+    def wide(self, x):
+        """Return ``x`` in at least fp32, for norms, traces and factorisations."""
+        if self._short and self.native:
+            return astype(x, self.xp.float32)
+        return x
+
+    def _round(self, x, inplace=False):
+        return self.kernels.round_to(x, self.name, inplace=inplace)
+
+    # Products ------------------------------------------------------------------------------
+
+    def mm(self, a, b, *, alpha=1.0, beta=0.0, y=None):
+        """Return alpha A B + beta Y for (stacks of) matrices; alpha, beta Python numbers."""
+        self.count_product(a, b)
+        return self._gemm(a, b, alpha, beta, y)
+
+    def mm_sym(self, a, b, *, alpha=1.0, beta=0.0, y=None):
+        """Return alpha A B + beta Y where A, B, Y and the result are symmetric or Hermitian."""
+        self.count_product(a, b)
+        if a is b and not self.is_complex:
+            b = a.mT  # the same matrix, in the form that BLAS can see is symmetric
+        return self._gemm(a, b, alpha, beta, y)
+
+    def gram(self, x):
+        """Return X X^H."""
+        self.count_product(x, x.mT)
+        if self.name == "tf32" and not self.native:
+            x = self._round(x)
+        if self._short and self.native:
+            return self.kernels.gemm_native(x, x.mT)
+        with self._library_mode():
+            product = self.kernels.gram(x)
+        return self._round(product, inplace=True) if self._short else product
+
+    def mv(self, a, x):
+        """Return A x for vectors x of shape (..., n)."""
+        self.count("matvecs")
+        return self._gemm(a, x[..., None], 1.0, 0.0, None)[..., 0]
+
+    def dot(self, x, y):
+        """Return the inner products x^H y along the last axis, in at least fp32."""
+        x, y = self.wide(x), self.wide(y)
+        return self.xp.sum((self.xp.conj(x) if self.is_complex else x) * y, axis=-1)
+
+    def norm(self, x):
+        """Return the 2-norms along the last axis, in at least fp32, scaled against overflow."""
+        return self.kernels.frobenius(self.wide(x)[..., None])
+
+    def frobenius(self, x):
+        """Return the Frobenius norm of each matrix, in at least fp32, scaled against overflow."""
+        return self.kernels.frobenius(self.wide(x))
+
+    # Counting ------------------------------------------------------------------------------
+
+    def count(self, what, number=1):
+        """Add to a counter that ends up in ``result.counts``."""
+        self.counts[what] = self.counts.get(what, 0) + number
+
+    def count_product(self, a, b):
+        """Count one product of (stacks of) matrices and its flops."""
+        counts = self.counts
+        counts["products"] += 1
+        m, k = a.shape[-2:]
+        flops = (8 if self.is_complex else 2) * m * k * b.shape[-1]
+        counts["flops"] += flops * prod(a.shape[:-2]) if len(a.shape) > 2 else flops
+
+    # The rounding of one product -----------------------------------------------------------
+
+    def _library_mode(self):
+        return self.kernels.matmul_precision(self.name) if self._enforced else nullcontext()
+
+    def _choose_gemm(self):
+        if self._short and self.policy.rounding == "each":
+            return self._gemm_each
+        if self._short:
+            return self.kernels.gemm_native if self.native else self._gemm_fused
+        if self.name == "tf32" and not self.native:
+            return self._gemm_tf32
+        return self._gemm_enforced if self._enforced else self.kernels.gemm
+
+    def _gemm_fused(self, a, b, alpha, beta, y):
+        return self._round(self.kernels.gemm(a, b, alpha, beta, y), inplace=True)
+
+    def _gemm_each(self, a, b, alpha, beta, y):
+        multiply = self.kernels.gemm_native if self.native else self.kernels.gemm
+        left = a if alpha == 1 else self.store(alpha * a)
+        product = self.store(multiply(left, b))
+        if y is None:
+            return product
+        return self.store((y if beta == 1 else self.store(beta * y)) + product)
+
+    def _gemm_tf32(self, a, b, alpha, beta, y):
+        return self.kernels.gemm(self._round(a), self._round(b), alpha, beta, y)
+
+    def _gemm_enforced(self, a, b, alpha, beta, y):
+        with self._library_mode():
+            return self.kernels.gemm(a, b, alpha, beta, y)
+
+
+def round_to(a, target, /):
+    """Round the entries of an array to a shorter floating-point format, ties to even.
+
+    Parameters
+    ----------
+    a : array of shape (...)
+        float32, float64 or complex64; NumPy, CuPy, PyTorch, JAX or another standard array.
+        float64 entries are rounded to float32 first.
+    target : {"fp32", "tf32", "bf16", "fp16"}
+        The format whose numbers the result holds.
+
+    Returns
+    -------
+    array of shape (...)
+        In the dtype of ``a``. NaN stays NaN, overflow gives infinity, subnormal numbers of the
+        target are kept. Bit for bit the same for every array library.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``a`` is not a floating-point array or ``target`` is not a known format.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from linalg_ml import round_to
+    >>> round_to(np.array([3.14159274, 0.1, 65504.0]), "bf16")
+    array([3.14062500e+00, 1.00097656e-01, 6.55360000e+04])
+    """
+    a = checks.array(a, "a")
+    checks.choice(target, ("fp32", "tf32", "bf16", "fp16"), "target")
+    if a.ndim and 0 in a.shape:
+        return a
+    wide = dtype_of("complex64" if dtype_name(a) in COMPLEX_OF.values() else "float32", a)
+    rounded = astype(a, wide)
+    if target != "fp32":
+        rounded = kernels(library(a)).round_to(rounded, target)
+    return astype(rounded, a.dtype)
+
+
+def matmul(a, b, /, *, precision=None):
+    """Multiply matrices under a precision policy.
+
+    Parameters
+    ----------
+    a, b : arrays of shape (..., m, k) and (..., k, n)
+        Floating-point arrays of one library on one device.
+    precision : None, str or Precision
+        See `Precision`. None multiplies as the library does.
+
+    Returns
+    -------
+    array of shape (..., m, n)
+        In the dtype of ``a``. One product, rounded once.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not fit, the arrays live in different places, or the precision cannot be
+        had for them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from linalg_ml import matmul
+    >>> float(matmul(np.array([[0.1]]), np.array([[1.0]]), precision="bf16")[0, 0])
+    0.10009765625
+    """
+    a, b = checks.matrix(a, "a"), checks.matrix(b, "b")
+    checks.same_home(a=a, b=b)
+    if a.shape[-1] != b.shape[-2]:
+        raise ValueError(
+            f"b must have {a.shape[-1]} rows to match a of shape {tuple(a.shape)}, "
+            f"got shape {tuple(b.shape)}"
+        )
+    arithmetic = Arithmetic(precision, a)
+    return arithmetic.leave(arithmetic.mm(arithmetic.enter(a), arithmetic.enter(b)))

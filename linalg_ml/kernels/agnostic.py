@@ -1,0 +1,72 @@
+"""Kernels in the Array API standard alone: the meaning of each, and the fallback for all."""
+
+from contextlib import nullcontext
+
+from linalg_ml._core.namespace import COMPLEX_OF, asarray, astype, dtype_name, namespace, to_numpy
+from linalg_ml.kernels import numpy_
+
+
+def gemm(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y, in a new array; alpha and beta are Python numbers."""
+    product = namespace(a).matmul(a, b)
+    if alpha != 1:
+        product = alpha * product
+    if y is not None:
+        product = product + (y if beta == 1 else beta * y)
+    return product
+
+
+def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y for 16-bit arrays: summed in fp32, rounded once where possible."""
+    xp = namespace(a)
+    wide = [None if t is None else astype(t, xp.float32) for t in (a, b, y)]
+    return astype(gemm(wide[0], wide[1], alpha, beta, wide[2]), a.dtype)
+
+
+def gram(a):
+    """Return a a^H."""
+    xp = namespace(a)
+    transposed = a.mT
+    if dtype_name(a) in COMPLEX_OF.values():
+        transposed = xp.conj(transposed)
+    return xp.matmul(a, transposed)
+
+
+def frobenius(a):
+    """Return the Frobenius norm of each matrix, without overflow or underflow on the way.
+
+    NaN or infinity anywhere in a matrix gives NaN or infinity.
+    """
+    xp = namespace(a)
+    magnitude = xp.abs(a)
+    if dtype_name(magnitude) in ("float16", "bfloat16"):
+        magnitude = astype(magnitude, xp.float32)
+    largest = xp.max(magnitude, axis=(-2, -1), keepdims=True)
+    scale = xp.where(largest > 0, largest, xp.ones_like(largest))
+    scaled = magnitude / scale
+    norm = xp.sqrt(xp.sum(scaled * scaled, axis=(-2, -1), keepdims=True)) * scale
+    return norm[..., 0, 0]
+
+
+def round_to(a, target, *, inplace=False):
+    """Round float32 or complex64 entries to nearest even in "bf16", "fp16" or "tf32".
+
+    The result keeps the dtype of ``a`` and holds only numbers of the target format; NaN stays
+    NaN, overflow gives infinity, subnormal numbers of the target are kept. With
+    ``inplace=True`` the memory of ``a`` may be reused.
+    """
+    del inplace  # the standard has no bit patterns, so the rounding is done on the host
+    return asarray(numpy_.round_to(to_numpy(a), target), like=a, dtype=a.dtype)
+
+
+def matmul_precision(mode):
+    """Return a context in which the library multiplies fp32 in ``mode``: "fp32" or "tf32"."""
+    del mode
+    return nullcontext()
+
+
+def soft_threshold(a, threshold):
+    """Return sign(a) max(|a| - threshold, 0), entry by entry."""
+    xp = namespace(a)
+    shrunk = xp.abs(a) - threshold
+    return xp.sign(a) * xp.where(shrunk > 0, shrunk, xp.zeros_like(shrunk))

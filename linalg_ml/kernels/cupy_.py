@@ -1,0 +1,103 @@
+"""Kernels for CuPy arrays. Kernels are compiled by CuPy when first called on a device."""
+
+from contextlib import contextmanager
+from functools import cache
+from math import prod
+
+import cupy
+import numpy as np
+
+_CUDA_TYPE = {"float16": "CUDA_R_16F", "bfloat16": "CUDA_R_16BF"}
+_COMPUTE_TYPE = {"fp32": 4, "tf32": 7}  # COMPUTE_TYPE_FP32 and COMPUTE_TYPE_TF32 of CuPy
+
+_ROUND_BITS = """
+    unsigned int u = __float_as_uint(x);
+    unsigned int mask = 0xFFFFFFFFu << drop;
+    if ((u & 0x7FFFFFFFu) > 0x7F800000u) u = (u | 0x00400000u) & mask;
+    else u = (u + ((1u << (drop - 1)) - 1u) + ((u >> drop) & 1u)) & mask;
+    y = __uint_as_float(u);
+"""
+
+
+@cache
+def _round_bits():
+    return cupy.ElementwiseKernel(
+        "float32 x, int32 drop", "float32 y", _ROUND_BITS, "linalg_ml_round_bits"
+    )
+
+
+def round_to(a, target, *, inplace=False):
+    """Round float32 or complex64 entries to "bf16", "fp16" or "tf32", ties to even."""
+    out = a if inplace and a.flags.c_contiguous else cupy.array(a, order="C")
+    floats = out.reshape(-1).view(cupy.float32)
+    if target == "fp16":
+        floats[...] = floats.astype(cupy.float16)
+    else:
+        _round_bits()(floats, {"bf16": 16, "tf32": 13}[target], floats)
+    return out
+
+
+def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y for 16-bit arrays: summed in fp32, rounded once.
+
+    Stacks are multiplied matrix by matrix: CuPy's own stacked product widens fp16 to fp32 and
+    fails for bfloat16.
+    """
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    shape = (*batch, a.shape[-2], b.shape[-1])
+    out = cupy.empty(shape, a.dtype) if y is None else cupy.array(y, order="C")
+    left = cupy.broadcast_to(a, batch + a.shape[-2:])
+    right = cupy.broadcast_to(b, batch + b.shape[-2:])
+    for index in np.ndindex(*batch) if prod(batch) else ():
+        _gemm_ex(left[index], right[index], alpha, 0.0 if y is None else beta, out[index])
+    return out
+
+
+def _gemm_ex(a, b, alpha, beta, c):
+    """Overwrite C-contiguous c with alpha a b + beta c through cublasGemmEx."""
+    from cupy.cuda import device
+    from cupy_backends.cuda.api import runtime
+    from cupy_backends.cuda.libs import cublas
+
+    kind = getattr(runtime, _CUDA_TYPE[c.dtype.name])
+    # cuBLAS stores by columns, so it is asked for c^T = b^T a^T.
+    b, op_b, ld_b = _as_operand(b)
+    a, op_a, ld_a = _as_operand(a)
+    scalars = np.array([alpha, beta], dtype=np.float32)
+    pointer = scalars.ctypes.data
+    (m, n), k = c.shape, a.shape[-1]
+    cublas.gemmEx(
+        device.get_cublas_handle(), op_b, op_a, n, m, k,
+        pointer, b.data.ptr, kind, ld_b, a.data.ptr, kind, ld_a,
+        pointer + scalars.itemsize, c.data.ptr, kind, n,
+        cublas.CUBLAS_COMPUTE_32F, cublas.CUBLAS_GEMM_DEFAULT,
+    )  # fmt: skip
+
+
+def _as_operand(a):
+    """Return (array, cuBLAS operation, leading dimension) without a copy for A and A^T."""
+    from cupy_backends.cuda.libs import cublas
+
+    item = a.dtype.itemsize
+    rows, columns = a.shape
+    if a.strides[1] == item and a.strides[0] >= max(columns, 1) * item:
+        return a, cublas.CUBLAS_OP_N, a.strides[0] // item
+    if a.strides[0] == item and a.strides[1] >= max(rows, 1) * item:
+        return a, cublas.CUBLAS_OP_T, a.strides[1] // item
+    return cupy.ascontiguousarray(a), cublas.CUBLAS_OP_N, max(columns, 1)
+
+
+@contextmanager
+def matmul_precision(mode):
+    """Multiply fp32 in ``mode`` ("fp32" or "tf32") inside the context, restored afterwards.
+
+    CuPy offers the switch per process in a private function; TF32 reaches 2-D products only.
+    """
+    from cupy import _core
+
+    before = _core.get_compute_type(np.float32)
+    _core.set_compute_type(np.float32, _COMPUTE_TYPE[mode])
+    try:
+        yield
+    finally:
+        _core.set_compute_type(np.float32, before)

@@ -1,0 +1,66 @@
+"""Pick the kernel of an array library, falling back on the one written for all of them.
+
+Every kernel file offers functions of the same names and meaning; `kernels(library)` returns an
+object whose attributes are the best of them for that library. A file is imported when the
+first function of it is needed, so that no library is imported for the sake of another.
+"""
+
+from functools import cache
+from importlib import import_module
+
+_FILES = {
+    "numpy": ("numba_", "numpy_"),
+    "cupy": ("cupy_",),
+    "torch": ("torch_",),
+    "jax": ("jax_",),
+}
+
+# Which file holds which kernel, known without importing any of them. The meaning of a kernel
+# stands in agnostic.py, or in numba_.py where there is no other.
+FILES_OF_KERNELS = {
+    "gemm": ("agnostic", "numpy_", "torch_"),
+    "gemm_native": ("agnostic", "cupy_", "torch_", "jax_"),
+    "gram": ("agnostic",),
+    "frobenius": ("agnostic", "numpy_", "torch_"),
+    "round_to": ("agnostic", "numpy_", "numba_", "cupy_", "torch_", "jax_"),
+    "matmul_precision": ("agnostic", "cupy_", "torch_", "jax_"),
+    "soft_threshold": ("agnostic", "numba_"),
+    "csr_sor": ("numba_",),
+}
+
+
+class Kernels:
+    """The kernels of one array library, as attributes."""
+
+    def __init__(self, library):
+        self.library = library
+
+    def __getattr__(self, name):
+        if name not in FILES_OF_KERNELS:
+            raise AttributeError(f"there is no kernel {name!r}")
+        function = _find(self.library, name)
+        setattr(self, name, function)
+        return function
+
+    def __repr__(self):
+        return f"<kernels for {self.library}>"
+
+
+@cache
+def kernels(library):
+    """Return the kernels of an array library, named as `_core.namespace.library` names it."""
+    return Kernels(library)
+
+
+def _find(library, name):
+    for file in (*_FILES.get(library, ()), "agnostic"):
+        if file not in FILES_OF_KERNELS[name]:
+            continue
+        try:
+            module = import_module(f"linalg_ml.kernels.{file}")
+        except ModuleNotFoundError as error:
+            if error.name != "numba":
+                raise
+            continue  # the NumPy twin is exact too, only slower
+        return getattr(module, name)
+    raise NotImplementedError(f"no kernel {name!r} for arrays of {library}")

@@ -1,0 +1,53 @@
+"""Kernels for JAX arrays; all of them trace under jax.jit."""
+
+import jax
+import jax.numpy as jnp
+
+_MODES = {"fp32": "highest", "tf32": "tensorfloat32"}
+
+
+def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y for 16-bit arrays: summed in fp32, rounded once."""
+    product = jnp.matmul(a, b, preferred_element_type=jnp.float32)
+    if alpha != 1:
+        product = alpha * product
+    if y is not None:
+        product = product + beta * y.astype(jnp.float32)
+    return product.astype(a.dtype)
+
+
+def round_to(a, target, *, inplace=False):
+    """Round float32 or complex64 entries to "bf16", "fp16" or "tf32", ties to even.
+
+    Works on bit patterns, because XLA may remove a conversion to a short format and back.
+    """
+    del inplace
+    if jnp.iscomplexobj(a):
+        return jax.lax.complex(round_to(a.real, target), round_to(a.imag, target))
+    bits = jax.lax.bitcast_convert_type(a, jnp.uint32)
+    drop = 16 if target == "bf16" else 13
+    mask = jnp.uint32((0xFFFFFFFF << drop) & 0xFFFFFFFF)
+    tie_to_even = ((bits >> drop) & jnp.uint32(1)) + jnp.uint32((1 << (drop - 1)) - 1)
+    rounded = (bits + tie_to_even) & mask
+    if target == "fp16":
+        rounded = _fp16_range(bits, rounded)
+    rounded = jnp.where(jnp.isnan(a), (bits | jnp.uint32(0x00400000)) & mask, rounded)
+    return jax.lax.bitcast_convert_type(rounded, jnp.float32)
+
+
+def _fp16_range(bits, rounded):
+    """Give fp16 its own range: infinity from 65520 on, multiples of 2^-24 below 2^-14."""
+    sign = bits & jnp.uint32(0x80000000)
+    size = bits & jnp.uint32(0x7FFFFFFF)
+    # Adding 0.5 makes the last place of a float32 worth 2^-24, so the addition rounds as asked.
+    small = jax.lax.bitcast_convert_type(size, jnp.float32)
+    units = jax.lax.bitcast_convert_type(small + 0.5, jnp.uint32) - jnp.uint32(0x3F000000)
+    subnormal = units.astype(jnp.float32) * jnp.float32(2.0**-24)
+    subnormal = jax.lax.bitcast_convert_type(subnormal, jnp.uint32) | sign
+    rounded = jnp.where(size < jnp.uint32(0x38800000), subnormal, rounded)
+    return jnp.where(size >= jnp.uint32(0x477FF000), sign | jnp.uint32(0x7F800000), rounded)
+
+
+def matmul_precision(mode):
+    """Return a context in which JAX multiplies fp32 in ``mode``: "fp32" or "tf32"."""
+    return jax.default_matmul_precision(_MODES[mode])

@@ -1,0 +1,58 @@
+"""Kernels for NumPy arrays, with NumPy alone."""
+
+import numpy as np
+
+# How far a sum of squares may stray before the norm is computed with scaling.
+_SAFE_SQUARES = (1e-250, 1e250)
+
+
+def gemm(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y; a product of a matrix with its own transpose goes to syrk."""
+    product = np.matmul(a, b)
+    if alpha != 1:
+        product *= alpha
+    if y is not None:
+        product += y if beta == 1 else beta * y
+    return product
+
+
+def frobenius(a):
+    """Return the Frobenius norm of each matrix, without overflow or underflow on the way."""
+    real = a.real.dtype if a.dtype.kind == "c" else a.dtype
+    if a.ndim == 2:
+        flat = a.reshape(-1)
+        if real == np.float32:  # squares of float32 numbers neither overflow nor vanish here
+            flat = flat.astype(np.result_type(flat, np.float64))
+        squares = np.vdot(flat, flat).real
+        if _SAFE_SQUARES[0] < squares < _SAFE_SQUARES[1]:
+            return real.type(np.sqrt(squares))
+    magnitude = np.abs(a)
+    largest = magnitude.max(axis=(-2, -1), keepdims=True)
+    scale = np.where(largest > 0, largest, largest.dtype.type(1))
+    with np.errstate(invalid="ignore"):
+        scaled = magnitude / scale
+        return (np.sqrt(np.sum(scaled * scaled, axis=(-2, -1), keepdims=True)) * scale)[..., 0, 0]
+
+
+def round_to(a, target, *, inplace=False):
+    """Round float32 or complex64 entries to "bf16", "fp16" or "tf32", ties to even."""
+    out = a if inplace and a.flags.c_contiguous and a.flags.writeable else np.array(a, order="C")
+    floats = out.reshape(-1).view(np.float32)
+    if target == "fp16":
+        with np.errstate(over="ignore", invalid="ignore"):
+            floats[...] = floats.astype(np.float16)
+        return out
+    drop = {"bf16": 16, "tf32": 13}[target]
+    bits = floats.view(np.uint32)
+    nan = np.isnan(floats)
+    kept_nan = (bits[nan] | np.uint32(0x00400000)) & _mask(drop)
+    tie_to_even = (bits >> np.uint32(drop)) & np.uint32(1)
+    tie_to_even += np.uint32((1 << (drop - 1)) - 1)
+    bits += tie_to_even
+    bits &= _mask(drop)
+    bits[nan] = kept_nan
+    return out
+
+
+def _mask(drop):
+    return np.uint32((0xFFFFFFFF << drop) & 0xFFFFFFFF)

@@ -1,0 +1,55 @@
+"""Kernels for PyTorch tensors."""
+
+from contextlib import contextmanager
+
+import torch
+
+from linalg_ml.kernels import agnostic
+
+_NATIVE = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def gemm(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y with the library's own fused call where it fits."""
+    if y is None:
+        return torch.matmul(a, b) if alpha == 1 else torch.matmul(a, b).mul_(alpha)
+    if a.ndim == b.ndim == y.ndim == 2:
+        return torch.addmm(y, a, b, beta=beta, alpha=alpha)
+    if a.ndim == b.ndim == y.ndim == 3 and a.shape[0] == b.shape[0] == y.shape[0]:
+        return torch.baddbmm(y, a, b, beta=beta, alpha=alpha)
+    return agnostic.gemm(a, b, alpha, beta, y)
+
+
+gemm_native = gemm  # cuBLAS sums 16-bit products in fp32 and rounds once, the epilogue included
+
+
+def frobenius(a):
+    """Return the Frobenius norm of each matrix, without overflow or underflow on the way."""
+    if a.dtype in (torch.float64, torch.complex128):
+        return agnostic.frobenius(a)
+    wide = torch.linalg.vector_norm(a.abs(), dim=(-2, -1), dtype=torch.float64)
+    return wide.to(torch.float32)
+
+
+def round_to(a, target, *, inplace=False):
+    """Round float32 or complex64 entries to "bf16", "fp16" or "tf32", ties to even."""
+    del inplace
+    if a.is_complex():
+        return torch.view_as_complex(round_to(torch.view_as_real(a), target))
+    if target in _NATIVE:
+        return a.to(_NATIVE[target]).to(torch.float32)
+    bits = a.contiguous().view(torch.int32)
+    rounded = (bits + (0xFFF + ((bits >> 13) & 1))) & ~0x1FFF
+    rounded = torch.where(torch.isnan(a), (bits | 0x00400000) & ~0x1FFF, rounded)
+    return rounded.view(torch.float32)
+
+
+@contextmanager
+def matmul_precision(mode):
+    """Multiply fp32 in ``mode`` ("fp32" or "tf32") inside the context, restored afterwards."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision({"fp32": "highest", "tf32": "high"}[mode])
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
