@@ -102,6 +102,7 @@ class Arithmetic:
         self.kernels = kernels(self.library)
         self.is_complex = dtype in COMPLEX_OF.values()
         self.counts = {"products": 0, "flops": 0}
+        self.user_settings = policy is None
         self.policy = policy or Precision(_POLICY_OF_DTYPE[REAL_OF[dtype]])
         self.name = self.policy.name
         self.native = self.name not in ("bf16", "fp16", "tf32") or (

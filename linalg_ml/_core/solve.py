@@ -51,6 +51,10 @@ class Method:
         """
         return None
 
+    def verify(self, problem, state, arithmetic):
+        """Look once more before success is reported; return a Status to report instead."""
+        return None
+
     def patience(self, problem, arithmetic):
         """Return (first step, checks): STAGNATED after so many checks without progress."""
         return None
@@ -276,12 +280,13 @@ class _Loop:
             reason = verdict.judge(measures, self.nit)
             if reason is None:
                 own = method.stopped(problem, self.state, measures)
-                if own is not None and _all_stopped(own, verdict.settled):
-                    return self.conclude(own, measures, verdict, own=True)
+                if np.all(_given(own) | verdict.done):
+                    return self.conclude(Status.CONVERGED, None, verdict, own)
             if reason is Status.CONVERGED:
                 exact = self.measure(exact=True)
                 if verdict.confirm(exact):
-                    return self.conclude(Status.CONVERGED, exact, verdict)
+                    own = method.verify(problem, self.state, arithmetic)
+                    return self.conclude(Status.CONVERGED, exact, verdict, own)
                 if verdict.hopeless:
                     return self.conclude(Status.STAGNATED, exact, verdict)
                 self.state = method.refresh(problem, self.state, arithmetic)
@@ -308,28 +313,27 @@ class _Loop:
         )
         return own
 
-    def conclude(self, status, exact, verdict, own=False):
-        """Set the residual and the status of each matrix; return the worst."""
-        if exact is None or own:
+    def conclude(self, reason, exact, verdict, own=None):
+        """Set the residual and the status of each matrix; return the worst.
+
+        ``own`` holds what the method's own rule said, for all or for each matrix.
+        """
+        if exact is None:
             exact = self.measure(exact=True)
         self.residual = exact["residual"]
-        met = verdict.meets(exact)
-        if own:
+        if own is not None:
             self.criterion = self.method.criterion
-        statuses = np.empty(np.shape(self.residual), dtype=object)
-        given = np.broadcast_to(np.asarray(status, dtype=object), statuses.shape)
-        for index in np.ndindex(statuses.shape):
-            if np.broadcast_to(verdict.unusable, statuses.shape)[index]:
-                statuses[index] = Status.NONFINITE_INPUT
-            elif not np.isfinite(np.asarray(self.residual)[index]):
-                statuses[index] = Status.DIVERGED
-            elif np.broadcast_to(met, statuses.shape)[index] and not own:
-                statuses[index] = Status.CONVERGED
-            elif given[index] in (None, Status.CONVERGED) and not own:
-                statuses[index] = Status.STAGNATED
-            else:
-                statuses[index] = given[index] or Status.CONVERGED
-        if statuses.shape == ():
+        shape = np.shape(self.residual)
+        statuses = np.full(shape, Status.STAGNATED if reason is Status.CONVERGED else reason)
+        layers = (
+            (verdict.meets(exact), Status.CONVERGED),
+            (_given(own), own),
+            (~np.isfinite(self.residual), Status.DIVERGED),
+            (verdict.unusable, Status.NONFINITE_INPUT),
+        )
+        for where, status in layers:
+            statuses = np.where(where, status, statuses)
+        if shape == ():
             return statuses[()]
         self.statuses = statuses
         return worst(statuses.flat)
@@ -372,7 +376,7 @@ class _Verdict:
 
     def __init__(self, targets, unusable, patience, nit):
         self.targets, self.unusable = targets, unusable
-        self.settled = unusable
+        self.settled = self.done = unusable
         self.first, self.checks = patience or (None, None)
         self.first = None if self.first is None else self.first + nit
         self.best = self.best_exact = np.inf
@@ -409,8 +413,8 @@ class _Verdict:
         met = self.meets(measures)
         infinite = ~np.isfinite(measures["residual"])
         self.settled = self.unusable | infinite
-        done = met | self.settled
-        if np.all(done):
+        self.done = met | self.settled
+        if np.all(self.done):
             if np.all(self.settled):
                 return Status.NONFINITE_INPUT if np.all(self.unusable) else Status.DIVERGED
             return Status.CONVERGED
@@ -434,13 +438,11 @@ class _Verdict:
         return False
 
 
-def _all_stopped(own, settled):
-    if isinstance(own, Status):
-        return True
-    return all(
-        status is not None or done
-        for status, done in zip(own.flat, np.broadcast_to(settled, own.shape).flat, strict=True)
-    )
+def _given(own):
+    """Say for which matrices a method's own rule gave a status."""
+    if own is None or isinstance(own, Status):
+        return own is not None
+    return own != np.array(None)
 
 
 def _host(value):

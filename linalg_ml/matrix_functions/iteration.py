@@ -1,0 +1,52 @@
+"""Apply odd polynomials to the singular values (or eigenvalues) of a matrix."""
+
+
+def apply_polynomial(x, coefficients, arithmetic, *, square=None, symmetric=True):
+    """Return p(X) = c_0 X + c_1 A X + c_2 A^2 X + ..., with A the square of X.
+
+    Parameters
+    ----------
+    x : array of shape (..., m, n)
+        Wide (m <= n), in the working type.
+    coefficients : sequence of float
+        (c_0, ..., c_q) of p(t) = sum c_i t^(2i+1), q <= 6.
+    arithmetic : Arithmetic
+        Makes and counts the products: 2 for degree 3, 3 for degree 5, 4 for degrees 7 and 9, 5
+        for 11 and 13, all but the first and the last of order m.
+    square : array of shape (..., m, m), optional
+        A, if it is known: X X^H for singular values, X X for eigenvalues.
+    symmetric : bool
+        Whether A is Hermitian. If not, p acts on the eigenvalues of X.
+
+    Returns
+    -------
+    array of shape (..., m, n)
+    """
+    first, *rest = coefficients
+    if not rest:
+        return arithmetic.store(first * x)
+    if square is None:
+        square = arithmetic.gram(x) if symmetric else arithmetic.mm(x, x)
+    if len(rest) == 1:
+        return arithmetic.mm(square, x, alpha=rest[0], beta=first, y=x)
+    multiply = arithmetic.mm_sym if symmetric else arithmetic.mm
+    even = _even_part(square, rest, multiply, arithmetic.store)
+    return arithmetic.mm(even, x, beta=first, y=x)
+
+
+def _even_part(a, c, multiply, store):
+    """Return c[0] A + c[1] A^2 + ... with the fewest products."""
+    if len(c) == 2:
+        return multiply(a, a, alpha=c[1], beta=c[0], y=a)
+    a2 = multiply(a, a)
+    if len(c) == 3:
+        return multiply(a2, a, alpha=c[2], beta=1.0, y=store(c[0] * a + c[1] * a2))
+    if len(c) == 4:
+        low = store(c[0] * a + c[1] * a2)
+        return multiply(a2, store(c[2] * a + c[3] * a2), beta=1.0, y=low)
+    a3 = multiply(a2, a)
+    low = store(c[0] * a + c[1] * a2 + c[2] * a3)
+    high = c[3] * a + c[4] * a2
+    if len(c) == 6:
+        high = high + c[5] * a3
+    return multiply(a3, store(high), beta=1.0, y=low)

@@ -1,0 +1,243 @@
+"""The polynomial methods: which schedule each follows, and the one iteration they share."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from linalg_ml._core.solve import Method
+from linalg_ml.matrix_functions.composition import Schedule
+from linalg_ml.matrix_functions.minimax import evaluate, newton_schulz_polynomial
+from linalg_ml.matrix_functions.schedules import (
+    chen_chow_schedule,
+    minimax_schedule,
+    schedule,
+    shortest_schedule,
+)
+
+_SAFETY = {"fp64": 1e-3, "fp32": 1e-3, "tf32": 0.01, "fp16": 0.01, "bf16": 0.01}
+_POLISHED_FROM = 0.01  # the error from which the limit polynomial converges as fast as any
+
+
+@dataclass
+class PolynomialState:
+    """The iterate X, its square if that is known, the steps made and what comes next."""
+
+    x: Any
+    square: Any
+    rows: Schedule
+    step: int = 0
+    distance: Any = None  # of the square from I, at the last check
+
+    def coefficients(self):
+        """Return the coefficients of the next polynomial."""
+        return row(self.rows, self.step)
+
+
+class PolynomialMethod(Method):
+    """X <- p_t(X) for t = 1, 2, ..., with the p_t of ``schedule_for``."""
+
+    default_maxiter = 1000
+    normalization = "schatten"  # how the matrix is scaled: "schatten", "frobenius" or "aol"
+
+    def init(self, problem, arithmetic, x0):
+        """Scale the matrix into the interval of the schedule."""
+        lower = problem.interval(self.normalization)
+        rows = self.schedule_for(lower, arithmetic.name, problem.steps)
+        x, square = problem.start(self.normalization, 1.0 + rows.safety)
+        return PolynomialState(x, square, rows)
+
+    def step(self, problem, state, arithmetic):
+        """Apply the next polynomial."""
+        x = problem.apply(state.x, state.coefficients(), state.square)
+        return PolynomialState(x, None, state.rows, state.step + 1, state.distance)
+
+    def scale(self, problem, arithmetic):
+        """Return one: a unitary factor has size one."""
+        return problem.one()
+
+    def measure(self, problem, state, arithmetic, exact):
+        """Return the distance of the square from I; ``exact`` adds what the input tells."""
+        if exact:
+            return problem.exact_measures(state.x)
+        if state.square is None:
+            state.square = problem.square(state.x, arithmetic)
+        return problem.cheap_measures(state.square)
+
+    def finish(self, problem, state, arithmetic):
+        """Return the factor and what belongs to it."""
+        return problem.finish(state.x)
+
+    def targets(self, problem, arithmetic):
+        """Ask for backward stability: what a factorisation in this precision gives."""
+        return problem.default_targets()
+
+    def patience(self, problem, arithmetic):
+        """Wait until the smallest singular value has had time to come up."""
+        lower = problem.interval(self.normalization)
+        return _settling_time(self.schedule_for(lower, arithmetic.name, None), lower), 3
+
+    def stopped(self, problem, state, measures):
+        """Give up on a matrix that is zero, or singular and no longer improving."""
+        before, state.distance = state.distance, measures["orthogonality"]
+        idle = before is not None and state.step >= len(state.rows)
+        return problem.singular_statuses(idle and state.distance > 0.9 * before)
+
+    def verify(self, problem, state, arithmetic):
+        """Let the problem look once more at what claims to have converged."""
+        return problem.verify(state.x)
+
+
+def row(rows, step):
+    """Return the coefficients of step 0, 1, ..., beyond the end of the schedule too."""
+    if step < len(rows):
+        return rows.coefficients[step]
+    if rows.after == "limit":
+        return newton_schulz_polynomial(rows.degrees[-1])
+    return rows.coefficients[-1 if rows.after == "repeat" else step % len(rows)]
+
+
+def _settling_time(rows, lower):
+    """Return the steps after which the schedule has taken ``lower`` past one half."""
+    x = lower
+    for step in range(PolynomialMethod.default_maxiter):
+        if x > 0.5:
+            return max(step, len(rows))
+        x = evaluate(row(rows, step), x)
+    return PolynomialMethod.default_maxiter
+
+
+@dataclass(frozen=True)
+class PolarExpress(PolynomialMethod):
+    """The minimax-optimal polynomials, stabilised by a safety factor and a cushion.
+
+    Parameters
+    ----------
+    degree : int
+        Odd degree of every polynomial, 3 to 13.
+    safety : float, optional
+        Headroom for rounding; None takes 0.01 in 16-bit formats and TF32, 0.001 otherwise.
+    cushion : float, optional
+        Least contrast each polynomial is designed for; None takes the value for its degree.
+    """
+
+    degree: int = 5
+    safety: float | None = None
+    cushion: float | None = None
+
+    def schedule_for(self, lower, precision, steps):
+        """Design for the interval and, if it is known, the number of steps."""
+        safety = _SAFETY[precision] if self.safety is None else self.safety
+        if steps:
+            return minimax_schedule(
+                lower, steps, degree=self.degree, safety=safety, cushion=self.cushion
+            )
+        return _shortest(lower, self.degree, safety, self.cushion)
+
+
+@dataclass(frozen=True)
+class Cans(PolynomialMethod):
+    """The minimax-optimal polynomials as they are (CANS): fastest where nothing is rounded.
+
+    Parameters
+    ----------
+    degree : int
+        Odd degree of every polynomial, 3 to 13.
+    """
+
+    degree: int = 5
+
+    def schedule_for(self, lower, precision, steps):
+        """Design for the interval, without safety and without cushion."""
+        if steps:
+            return minimax_schedule(lower, steps, degree=self.degree, safety=0.0, cushion=0.0)
+        return _shortest(lower, self.degree, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class NewtonSchulz(PolynomialMethod):
+    """The Newton-Schulz polynomial (the Taylor polynomial at one) in every step.
+
+    Parameters
+    ----------
+    degree : int
+        Odd degree, 3 to 13.
+    """
+
+    degree: int = 5
+
+    def schedule_for(self, lower, precision, steps):
+        """Repeat one polynomial."""
+        return Schedule(
+            (newton_schulz_polynomial(self.degree),),
+            lower=lower,
+            upper=1.0,
+            name="newton-schulz",
+            source="Taylor polynomial",
+            after="repeat",
+        )
+
+
+@dataclass(frozen=True)
+class ChenChow(PolynomialMethod):
+    """Scaled Newton-Schulz of degree 3, without centring (Chen and Chow, 2014)."""
+
+    def schedule_for(self, lower, precision, steps):
+        """Scale for the interval."""
+        if steps:
+            return chen_chow_schedule(lower, steps)
+        enough = 4 + math.ceil(-math.log(lower) / math.log(2.5))
+        made = chen_chow_schedule(lower, enough)
+        near = next((t for t, e in enumerate(made.errors(), 1) if e < _POLISHED_FROM), enough)
+        return made.take(near)
+
+
+@dataclass(frozen=True)
+class PublishedList(PolynomialMethod):
+    """A published list of coefficients, scaled as its authors do.
+
+    Parameters
+    ----------
+    name : str
+        One of `linalg_ml.schedule_names()`.
+    """
+
+    name: str
+
+    def schedule_for(self, lower, precision, steps):
+        """Look the list up."""
+        return schedule(self.name)
+
+    @property
+    def normalization(self):
+        """What the list was made for."""
+        return schedule(self.name).normalization
+
+
+def _shortest(lower, degree, safety, cushion):
+    return _shortest_on_grid(_grid(lower), degree, safety, cushion)
+
+
+def _grid(lower):
+    """Round down to a multiple of 2^(1/4), so that like matrices share one schedule."""
+    return min(lower, 2.0 ** (math.floor(4 * math.log2(lower)) / 4))
+
+
+@lru_cache(maxsize=256)
+def _shortest_on_grid(lower, degree, safety, cushion):
+    return shortest_schedule(
+        lower, _POLISHED_FROM, degree=degree, safety=safety, cushion=cushion
+    )
+
+
+METHODS = {
+    "polar-express": PolarExpress,
+    "newton-schulz": NewtonSchulz,
+    "jordan": lambda: PublishedList("jordan"),
+    "you": lambda: PublishedList("you"),
+    "cesista": lambda: PublishedList("cesista"),
+    "cans": Cans,
+    "chen-chow": ChenChow,
+    "turbo": lambda: PublishedList("turbo"),
+}
+WITH_DEGREE = ("polar-express", "newton-schulz", "cans")
