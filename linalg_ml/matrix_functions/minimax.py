@@ -4,7 +4,7 @@ An odd polynomial ``p(x) = c_0 x + c_1 x^3 + ... + c_q x^(2q+1)`` is stored as t
 ``(c_0, ..., c_q)`` of Python floats, which promote no array that they are multiplied with.
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import comb, isfinite, sqrt
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -247,7 +247,7 @@ def _check_levels(coefficients, x, levels):
         )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _chebyshev_tables(q):
     """Tabulate, on Chebyshev series g(z) of degree q, the maps to g', to z g' and to powers.
 
@@ -267,7 +267,7 @@ def _chebyshev_tables(q):
     return slope, slope_z, to_powers
 
 
-@lru_cache(maxsize=None)
+@cache
 def _taylor(count):
     """Return the first Taylor coefficients of (1 + t)^(-1/2)."""
     j = np.arange(1, count)
@@ -351,8 +351,8 @@ def image(coefficients, lower, upper):
     Examples
     --------
     >>> from linalg_ml.matrix_functions.minimax import image
-    >>> image((1.5, -0.5), 0.1, 1.5)
-    (0.1495, 1.0)
+    >>> image((1.5, -0.5), 0.5, 1.5)
+    (0.5625, 1.0)
     """
     points = [float(lower), float(upper)]
     # Real parts of all roots of the derivative: an extra point inside cannot change the range,
