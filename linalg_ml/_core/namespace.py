@@ -5,6 +5,7 @@ namespace, the device or the host copy of an array, and never names a library it
 """
 
 import sys
+from functools import cache
 
 import array_api_compat
 import numpy as np
@@ -26,6 +27,7 @@ REAL_OF = {
     "float64": "float64",
 }
 COMPLEX_OF = {"float32": "complex64", "float64": "complex128"}
+_COMPLEX_DTYPES = ("complex64", "complex128")
 
 
 def library(a):
@@ -100,7 +102,17 @@ def on_gpu(a):
 
 def dtype_name(a):
     """Return the bare name of the dtype of ``a``, the same for every library."""
-    return str(a.dtype).rsplit(".", 1)[-1]
+    return _bare_name(a.dtype)
+
+
+@cache
+def _bare_name(dtype):
+    return str(dtype).rsplit(".", 1)[-1]
+
+
+def is_complex(a):
+    """Say whether the entries of ``a`` are complex."""
+    return _bare_name(a.dtype) in _COMPLEX_DTYPES
 
 
 def dtype_of(name, a):
@@ -110,6 +122,11 @@ def dtype_of(name, a):
 
         return np.dtype(ml_dtypes.bfloat16)
     return getattr(namespace(a), name)
+
+
+def real_dtype(a):
+    """Return the dtype of the real and imaginary parts of ``a``."""
+    return dtype_of(REAL_OF[dtype_name(a)], a)
 
 
 def astype(a, dtype):

@@ -8,7 +8,6 @@ whose every entry is exactly representable in the short format: products are sum
 rounded. Where it is *native* (on a GPU), the arrays have the short dtype itself.
 """
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from math import prod
 
@@ -93,7 +92,22 @@ class Arithmetic:
         Any input of the solver: says which library, device and dtype come in and go out.
     """
 
-    def __init__(self, precision, a):
+    _known = {}  # what was decided before, by precision and kind of array
+
+    def __new__(cls, precision, a):
+        key = (cls, precision, type(a), a.dtype, getattr(a, "device", None))
+        made = object.__new__(cls)
+        known = cls._known.get(key) if library(a) in ("numpy", "cupy", "torch") else None
+        if known is None:
+            made._decide(precision, a)
+            if library(a) in ("numpy", "cupy", "torch"):
+                cls._known[key] = dict(made.__dict__)
+        else:
+            made.__dict__.update(known)
+        made._multiplied, made._counted = {}, {}
+        return made
+
+    def _decide(self, precision, a):
         policy = as_policy(precision)
         dtype = dtype_name(a)
         self.library = library(a)
@@ -101,7 +115,6 @@ class Arithmetic:
         self.device = device(a)
         self.kernels = kernels(self.library)
         self.is_complex = dtype in COMPLEX_OF.values()
-        self.counts = {"products": 0, "flops": 0}
         self.user_settings = policy is None
         self.policy = policy or Precision(_POLICY_OF_DTYPE[REAL_OF[dtype]])
         self.name = self.policy.name
@@ -118,6 +131,7 @@ class Arithmetic:
         self.dtype = dtype_of(COMPLEX_OF[real], a) if self.is_complex else self.real_dtype
         self._short = self.name in _SHORT
         self._gemm = self._choose_gemm()
+        self._gram = self._choose_gram()
 
     def _refuse_impossible(self, a):
         if self.is_complex and self.name in _SHORT:
@@ -190,26 +204,20 @@ class Arithmetic:
 
     def mm(self, a, b, *, alpha=1.0, beta=0.0, y=None):
         """Return alpha A B + beta Y for (stacks of) matrices; alpha, beta Python numbers."""
-        self.count_product(a, b)
+        self._count_product(a.shape, b.shape[-1])
         return self._gemm(a, b, alpha, beta, y)
 
     def mm_sym(self, a, b, *, alpha=1.0, beta=0.0, y=None):
         """Return alpha A B + beta Y where A, B, Y and the result are symmetric or Hermitian."""
-        self.count_product(a, b)
+        self._count_product(a.shape, b.shape[-1])
         if a is b and not self.is_complex:
             b = a.mT  # the same matrix, in the form that BLAS can see is symmetric
         return self._gemm(a, b, alpha, beta, y)
 
     def gram(self, x):
         """Return X X^H."""
-        self.count_product(x, x.mT)
-        if self.name == "tf32" and not self.native:
-            x = self._round(x)
-        if self._short and self.native:
-            return self.kernels.gemm_native(x, x.mT)
-        with self._library_mode():
-            product = self.kernels.gram(x)
-        return self._round(product, inplace=True) if self._short else product
+        self._count_product(x.shape, x.shape[-2])
+        return self._gram(x)
 
     def mv(self, a, x):
         """Return A x for vectors x of shape (..., n)."""
@@ -231,22 +239,29 @@ class Arithmetic:
 
     # Counting ------------------------------------------------------------------------------
 
+    @property
+    def counts(self):
+        """What was counted: products (of matrices or stacks), their flops, and what else."""
+        sizes = self._multiplied.items()
+        flops = sum(times * prod(shape) * columns for (shape, columns), times in sizes)
+        return {
+            "products": sum(self._multiplied.values()),
+            "flops": flops * (8 if self.is_complex else 2),
+            **self._counted,
+        }
+
     def count(self, what, number=1):
         """Add to a counter that ends up in ``result.counts``."""
-        self.counts[what] = self.counts.get(what, 0) + number
+        self._counted[what] = self._counted.get(what, 0) + number
 
-    def count_product(self, a, b):
-        """Count one product of (stacks of) matrices and its flops."""
-        counts = self.counts
-        counts["products"] += 1
-        m, k = a.shape[-2:]
-        flops = (8 if self.is_complex else 2) * m * k * b.shape[-1]
-        counts["flops"] += flops * prod(a.shape[:-2]) if len(a.shape) > 2 else flops
+    def _count_product(self, shape, columns):
+        key = (shape, columns)
+        self._multiplied[key] = self._multiplied.get(key, 0) + 1
 
     # The rounding of one product -----------------------------------------------------------
 
     def _library_mode(self):
-        return self.kernels.matmul_precision(self.name) if self._enforced else nullcontext()
+        return self.kernels.matmul_precision(self.name)
 
     def _choose_gemm(self):
         if self._short and self.policy.rounding == "each":
@@ -256,6 +271,26 @@ class Arithmetic:
         if self.name == "tf32" and not self.native:
             return self._gemm_tf32
         return self._gemm_enforced if self._enforced else self.kernels.gemm
+
+    def _choose_gram(self):
+        if self._short:
+            return self._gram_native if self.native else self._gram_rounded
+        if self.name == "tf32" and not self.native:
+            return self._gram_tf32
+        return self._gram_enforced if self._enforced else self.kernels.gram
+
+    def _gram_native(self, x):
+        return self.kernels.gemm_native(x, x.mT)
+
+    def _gram_rounded(self, x):
+        return self._round(self.kernels.gram(x), inplace=True)
+
+    def _gram_tf32(self, x):
+        return self.kernels.gram(self._round(x))
+
+    def _gram_enforced(self, x):
+        with self._library_mode():
+            return self.kernels.gram(x)
 
     def _gemm_fused(self, a, b, alpha, beta, y):
         return self._round(self.kernels.gemm(a, b, alpha, beta, y), inplace=True)

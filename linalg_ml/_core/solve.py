@@ -277,23 +277,22 @@ class _Loop:
         verdict = _Verdict(targets, unusable, patience, self.nit)
         self.report(measures, initial=True)
         while True:
-            reason = verdict.judge(measures, self.nit)
-            if reason is None:
-                own = method.stopped(problem, self.state, measures)
-                if np.all(_given(own) | verdict.done):
-                    return self.conclude(Status.CONVERGED, None, verdict, own)
+            own = method.stopped(problem, self.state, measures)
+            reason = verdict.judge(measures, self.nit, _given(own))
+            exact = None
             if reason is Status.CONVERGED:
                 exact = self.measure(exact=True)
                 if verdict.confirm(exact):
-                    own = method.verify(problem, self.state, arithmetic)
-                    return self.conclude(Status.CONVERGED, exact, verdict, own)
-                if verdict.hopeless:
-                    return self.conclude(Status.STAGNATED, exact, verdict)
-                self.state = method.refresh(problem, self.state, arithmetic)
-            elif reason is not None:
-                return self.conclude(reason, None, verdict)
-            if self.nit >= last:
-                return self.conclude(Status.MAXITER, None, verdict)
+                    own = own if own is not None else method.verify(problem, self.state, arithmetic)
+                elif verdict.hopeless:
+                    reason = Status.STAGNATED
+                else:
+                    reason = None
+                    self.state = method.refresh(problem, self.state, arithmetic)
+            if reason is None and self.nit >= last:
+                reason = Status.MAXITER
+            if reason is not None:
+                return self.conclude(reason, exact, verdict, own)
             self.advance(min(every, last - self.nit), verdict.goal)
             measures = self.measure(exact=False)
             if self.report(measures):
@@ -321,7 +320,7 @@ class _Loop:
         if exact is None:
             exact = self.measure(exact=True)
         self.residual = exact["residual"]
-        if own is not None:
+        if own is Status.CONVERGED:
             self.criterion = self.method.criterion
         shape = np.shape(self.residual)
         statuses = np.full(shape, Status.STAGNATED if reason is Status.CONVERGED else reason)
@@ -376,7 +375,7 @@ class _Verdict:
 
     def __init__(self, targets, unusable, patience, nit):
         self.targets, self.unusable = targets, unusable
-        self.settled = self.done = unusable
+        self.settled = unusable
         self.first, self.checks = patience or (None, None)
         self.first = None if self.first is None else self.first + nit
         self.best = self.best_exact = np.inf
@@ -408,16 +407,15 @@ class _Verdict:
                 merit = max(merit, float(value.max()))
         return merit
 
-    def judge(self, measures, nit):
-        """Return CONVERGED if all seem to meet the targets, another status to give up, or None."""
+    def judge(self, measures, nit, given):
+        """Return CONVERGED if all seem to meet the targets, another status to give up, or None.
+
+        ``given`` says which matrices the method's own rule has settled.
+        """
         met = self.meets(measures)
-        infinite = ~np.isfinite(measures["residual"])
-        self.settled = self.unusable | infinite
-        self.done = met | self.settled
-        if np.all(self.done):
-            if np.all(self.settled):
-                return Status.NONFINITE_INPUT if np.all(self.unusable) else Status.DIVERGED
-            return Status.CONVERGED
+        self.settled = self.unusable | ~np.isfinite(measures["residual"]) | given
+        if np.all(met | self.settled):
+            return Status.STAGNATED if np.all(self.settled) else Status.CONVERGED
         if self.first is None or nit < self.first:
             return None
         merit = self.merit(measures)

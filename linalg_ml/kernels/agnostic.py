@@ -2,7 +2,7 @@
 
 from contextlib import nullcontext
 
-from linalg_ml._core.namespace import COMPLEX_OF, asarray, astype, dtype_name, namespace, to_numpy
+from linalg_ml._core.namespace import asarray, astype, dtype_name, is_complex, namespace, to_numpy
 from linalg_ml.kernels import numpy_
 
 
@@ -26,10 +26,7 @@ def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
 def gram(a):
     """Return a a^H."""
     xp = namespace(a)
-    transposed = a.mT
-    if dtype_name(a) in COMPLEX_OF.values():
-        transposed = xp.conj(transposed)
-    return xp.matmul(a, transposed)
+    return xp.matmul(a, xp.conj(a.mT) if is_complex(a) else a.mT)
 
 
 def frobenius(a):

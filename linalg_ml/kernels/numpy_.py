@@ -5,15 +5,27 @@ import numpy as np
 # How far a sum of squares may stray before the norm is computed with scaling.
 _SAFE_SQUARES = (1e-250, 1e250)
 
+_LARGE = 128 * 128  # entries from which saving a pass pays
+
 
 def gemm(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y; a product of a matrix with its own transpose goes to syrk."""
+    if y is b and b.size > _LARGE:  # (alpha a + beta I) b needs no pass over b
+        a = alpha * a
+        rows = a.shape[-1]
+        a.reshape(*a.shape[:-2], rows * rows)[..., :: rows + 1] += beta
+        return np.matmul(a, b)
     product = np.matmul(a, b)
     if alpha != 1:
         product *= alpha
     if y is not None:
         product += y if beta == 1 else beta * y
     return product
+
+
+def gram(a):
+    """Return a a^H; for real matrices NumPy recognises the form and calls syrk."""
+    return np.matmul(a, a.conj().mT if a.dtype.kind == "c" else a.mT)
 
 
 def frobenius(a):

@@ -22,16 +22,15 @@ def apply_polynomial(x, coefficients, arithmetic, *, square=None, symmetric=True
     -------
     array of shape (..., m, n)
     """
-    first, *rest = coefficients
-    if not rest:
-        return arithmetic.store(first * x)
+    if len(coefficients) == 1:
+        return arithmetic.store(coefficients[0] * x)
     if square is None:
         square = arithmetic.gram(x) if symmetric else arithmetic.mm(x, x)
-    if len(rest) == 1:
-        return arithmetic.mm(square, x, alpha=rest[0], beta=first, y=x)
+    if len(coefficients) == 2:
+        return arithmetic.mm(square, x, alpha=coefficients[1], beta=coefficients[0], y=x)
     multiply = arithmetic.mm_sym if symmetric else arithmetic.mm
-    even = _even_part(square, rest, multiply, arithmetic.store)
-    return arithmetic.mm(even, x, beta=first, y=x)
+    even = _even_part(square, coefficients[1:], multiply, arithmetic.store)
+    return arithmetic.mm(even, x, beta=coefficients[0], y=x)
 
 
 def _even_part(a, c, multiply, store):

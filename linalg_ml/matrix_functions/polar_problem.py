@@ -2,15 +2,21 @@
 
 import numpy as np
 
-from linalg_ml._core.namespace import asarray, astype, dtype_name, dtype_of, is_traced, to_numpy
+from linalg_ml._core.namespace import (
+    asarray,
+    astype,
+    dtype_name,
+    dtype_of,
+    is_traced,
+    real_dtype,
+    to_numpy,
+)
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.result import Status
 from linalg_ml.matrix_functions.iteration import apply_polynomial
-from linalg_ml.matrix_functions.spectrum import (
-    adjoint,
-    largest_singular_value,
-    smallest_singular_value,
-)
+from linalg_ml.matrix_functions.spectrum import adjoint, extreme_singular_values
+
+_CAUTION = 0.8  # what the estimate of sigma_min may be too large by
 
 _WIDE_OF = {"fp64": "fp64", "fp32": "fp32", "tf32": "fp32", "fp16": "fp32", "bf16": "fp32"}
 
@@ -29,14 +35,19 @@ class PolarProblem:
         Lower bound on sigma_min / sigma_max; estimated if None.
     steps : int, optional
         The number of steps that will be made, if it is fixed.
+    transposed : bool
+        Whether the matrix wanted is A^H, so that X^H is the answer.
     large_side : bool
-        Whether the Hermitian factor wanted is the one of order n.
+        Whether the Hermitian factor wanted is the one of order n, in A = X H.
     """
 
-    symmetric = True
-
-    def __init__(self, a, arithmetic, rcond=None, steps=None, large_side=False):
-        self.arithmetic, self.steps, self.large_side = arithmetic, steps, large_side
+    def __init__(
+        self, a, arithmetic, *, rcond=None, steps=None, transposed=False, large_side=False
+    ):
+        self.arithmetic, self.steps = arithmetic, steps
+        self.transposed, self.large_side = transposed, large_side
+        self._last_factor = (None, None)
+        self._counted = 0
         self.traced = is_traced(a)
         xp = arithmetic.xp
         wide = _WIDE_OF[arithmetic.name]
@@ -50,36 +61,39 @@ class PolarProblem:
         self.exact = Arithmetic(None if free else wide, unit)
         self.unit = self.exact.enter(unit)
         self.gram = self.square(self.unit, self.exact)
-        self.largest = self._nonzero(largest_singular_value(self.gram, self.exact))
+        # The Schatten-4 norm bounds sigma_max from above, and its square from below.
+        self.bound = self._nonzero(xp.sqrt(self.exact.frobenius(self.gram)))
         self._bound_below(rcond)
 
-    def _nonzero(self, bound):
-        return self.exact.xp.where(self.is_zero, self.exact.xp.ones_like(bound), bound)
+    def _nonzero(self, values):
+        return self.exact.xp.where(self.is_zero, self.exact.xp.ones_like(values), values)
 
     def _bound_below(self, rcond):
+        """Set sigma_min and the lower end of the spectrum of A / bound."""
         xp, m = self.exact.xp, self.unit.shape[-2]
         floor = self.arithmetic.unit_roundoff / 4
-        if rcond is not None:
-            # sigma_max of a matrix of Frobenius norm one is at least the Schatten-4 norm squared.
-            self.smallest = rcond * self.largest * self.largest
-            self.is_singular = xp.zeros_like(self.is_zero)
-        else:
-            if self.traced:
+        if self.traced:
+            if rcond is None:
                 raise ValueError(
                     "rcond must be given inside jax.jit: the matrix cannot be looked at there"
                 )
-            self.smallest = smallest_singular_value(self.unit, self.gram, self.exact)
-            unresolved = 4 * self.exact.unit_roundoff * self.largest
-            self.is_singular = self.smallest < unresolved
-        if self.traced:
-            self.lower = max(rcond * m**-0.25, floor)
+            self.smallest = rcond * self.bound * self.bound
+            self.rcond, self.lower = rcond, max(rcond * m**-0.25, floor)
             return
-        self.smallest = xp.where(
-            self.smallest > floor * self.largest, self.smallest, floor * self.largest
-        )
-        ratios = to_numpy(self.smallest / self.largest)
-        usable = np.isfinite(ratios) & ~to_numpy(self.is_zero)
-        self.lower = max(float(np.min(ratios[usable], initial=1.0)), floor)
+        if rcond is not None:
+            self.smallest = rcond * self.bound * self.bound
+            self.is_singular = xp.zeros_like(self.is_zero)
+            ratio = xp.full_like(self.bound, rcond)
+        else:
+            self.smallest, largest = extreme_singular_values(self.unit, self.gram, self.exact)
+            ratio = self.smallest / self._nonzero(largest)
+            self.is_singular = ratio < 4 * self.exact.unit_roundoff
+        least = floor * self.bound
+        self.smallest = self._nonzero(xp.where(self.smallest > least, self.smallest, least))
+        self.rcond = _host(ratio)
+        lower = np.asarray(_host(self.smallest / self.bound))
+        usable = np.isfinite(lower) & ~to_numpy(self.is_zero)
+        self.lower = max(_CAUTION * float(np.min(lower[usable], initial=1.0)), floor)
 
     # The iteration -------------------------------------------------------------------------
 
@@ -87,8 +101,8 @@ class PolarProblem:
         """Return a lower bound on the singular values of the scaled matrix."""
         if normalization == "schatten" or self.traced:
             return self.lower
-        largest = to_numpy(self.largest)
-        return self.lower * float(np.min(largest[np.isfinite(largest)], initial=1.0))
+        bound = to_numpy(self.bound)
+        return self.lower * float(np.min(bound[np.isfinite(bound)], initial=1.0))
 
     def start(self, normalization, headroom):
         """Return (X_0, its square or None): the matrix scaled so that no singular value exceeds 1.
@@ -102,9 +116,9 @@ class PolarProblem:
             sums = xp.sum(xp.abs(self.gram), axis=-1)
             sums = xp.where(sums > 0, sums, xp.ones_like(sums))
             return arithmetic.enter(self.unit / xp.sqrt(sums)[..., None]), None
-        divisor = headroom * (xp.ones_like(self.largest))
+        divisor = headroom * xp.ones_like(self.bound)
         if normalization == "schatten":
-            divisor = divisor * self.largest
+            divisor = divisor * self.bound
         divisor = divisor[..., None, None]
         x = arithmetic.enter(self.unit / divisor)
         if arithmetic.name != exact.name:
@@ -132,15 +146,15 @@ class PolarProblem:
 
     def exact_measures(self, x):
         """Return the forward error to first order, orthogonality and backward error."""
-        exact = self.exact
+        exact, iterate = self.exact, x
         x = exact.enter(self.arithmetic.wide(x))
         distance = self._distance_from_one(self.square(x, exact))
         h = self._small_factor(x)
+        self._last_factor = (iterate, h)
         backward = exact.frobenius(exact.mm(h, x, alpha=-1.0, beta=1.0, y=self.unit))
-        smallest = self._nonzero(self.smallest)
         m = x.shape[-2]
         return {
-            "residual": distance / 2 + backward / smallest / m**0.5,
+            "residual": distance / 2 + backward / self.smallest / m**0.5,
             "orthogonality": distance,
             "backward": backward,
         }
@@ -158,13 +172,14 @@ class PolarProblem:
     def default_targets(self):
         """Return what a backward stable method reaches in the working precision."""
         u, m = self.arithmetic.unit_roundoff, self.unit.shape[-2]
-        slack = 4 * m**0.5 if self.arithmetic.name in ("fp64", "fp32") else 4
-        return {"orthogonality": slack * u, "backward": slack * u}
+        if self.arithmetic.name in ("fp64", "fp32"):
+            return {"orthogonality": 4 * m**0.5 * u, "backward": 32 * m**0.5 * u}
+        return {"orthogonality": 4 * u, "backward": 8 * u}
 
     # Outcomes ------------------------------------------------------------------------------
 
     def singular_statuses(self, idle):
-        """Return SINGULAR for each matrix that is zero, or singular and ``idle``; None if none is."""
+        """Return SINGULAR for each matrix that is zero, or singular and ``idle``; or None."""
         if self.traced:
             return None
         stuck = to_numpy(self.is_zero) | (to_numpy(self.is_singular) & idle)
@@ -173,28 +188,31 @@ class PolarProblem:
         return np.where(stuck, Status.SINGULAR, np.array(None))
 
     def verify(self, x):
-        """Accept what the measures accepted."""
-        return None
+        """Report a singular matrix as such, even if X came out orthonormal by chance."""
+        return self.singular_statuses(True)
 
     def finish(self, x):
-        """Return X and the extras: the Hermitian factor of the side wanted, and rcond."""
+        """Return the unitary factor and the extras: the Hermitian factor, and rcond."""
         exact, arithmetic = self.exact, self.arithmetic
-        arithmetic.counts["check_products"] = exact.counts["products"]
-        wide = exact.enter(arithmetic.wide(x))
-        if self.large_side:
-            product = exact.mm(adjoint(wide), self.unit)
-            h = (product + adjoint(product)) / 2
-        else:
-            h = self._small_factor(wide)
-        if "64" in dtype_name(self.norm) or "64" in str(exact.real_dtype):
+        h = self._hermitian(x)
+        arithmetic.count("check_products", exact.counts["products"] - self._counted)
+        self._counted = exact.counts["products"]
+        if dtype_name(self.norm) == "float64" or exact.name == "fp64":
             h = astype(h, dtype_of("complex128" if exact.is_complex else "float64", h))
-        h = arithmetic.leave(h * astype(self.norm, h.dtype)[..., None, None])
-        return x, {"hermitian": h, "rcond": self.rcond()}
+        h = arithmetic.leave(h * astype(self.norm, real_dtype(h))[..., None, None])
+        return adjoint(x) if self.transposed else x, {"hermitian": h, "rcond": self.rcond}
 
-    def rcond(self):
-        """Return the lower bound on sigma_min / sigma_max that was used."""
-        ratio = self.smallest / self.largest
-        if self.traced:
-            return ratio
-        ratio = to_numpy(ratio)
-        return float(ratio) if ratio.ndim == 0 else ratio
+    def _hermitian(self, x):
+        iterate, h = self._last_factor
+        if iterate is x and not self.large_side:
+            return h
+        x = self.exact.enter(self.arithmetic.wide(x))
+        if not self.large_side:
+            return self._small_factor(x)
+        product = self.exact.mm(adjoint(x), self.unit)
+        return (product + adjoint(product)) / 2
+
+
+def _host(values):
+    """Return a Python float, or a NumPy array for a stack."""
+    return float(values) if values.ndim == 0 else to_numpy(values)

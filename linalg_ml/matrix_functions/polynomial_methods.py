@@ -74,14 +74,19 @@ class PolynomialMethod(Method):
 
     def patience(self, problem, arithmetic):
         """Wait until the smallest singular value has had time to come up."""
-        lower = problem.interval(self.normalization)
-        return _settling_time(self.schedule_for(lower, arithmetic.name, None), lower), 3
+        return self._settled_after(problem), 3
 
     def stopped(self, problem, state, measures):
         """Give up on a matrix that is zero, or singular and no longer improving."""
         before, state.distance = state.distance, measures["orthogonality"]
-        idle = before is not None and state.step >= len(state.rows)
-        return problem.singular_statuses(idle and state.distance > 0.9 * before)
+        if before is None or state.step < self._settled_after(problem):
+            return problem.singular_statuses(False)
+        return problem.singular_statuses(state.distance > 0.9 * before)
+
+    def _settled_after(self, problem):
+        lower = problem.interval(self.normalization)
+        rows = self.schedule_for(lower, problem.arithmetic.name, None)
+        return _settling_time(rows, lower) + 4
 
     def verify(self, problem, state, arithmetic):
         """Let the problem look once more at what claims to have converged."""
@@ -97,6 +102,7 @@ def row(rows, step):
     return rows.coefficients[-1 if rows.after == "repeat" else step % len(rows)]
 
 
+@lru_cache(maxsize=256)
 def _settling_time(rows, lower):
     """Return the steps after which the schedule has taken ``lower`` past one half."""
     x = lower
@@ -130,7 +136,7 @@ class PolarExpress(PolynomialMethod):
         safety = _SAFETY[precision] if self.safety is None else self.safety
         if steps:
             return minimax_schedule(
-                lower, steps, degree=self.degree, safety=safety, cushion=self.cushion
+                _grid(lower), steps, degree=self.degree, safety=safety, cushion=self.cushion
             )
         return _shortest(lower, self.degree, safety, self.cushion)
 
@@ -150,7 +156,9 @@ class Cans(PolynomialMethod):
     def schedule_for(self, lower, precision, steps):
         """Design for the interval, without safety and without cushion."""
         if steps:
-            return minimax_schedule(lower, steps, degree=self.degree, safety=0.0, cushion=0.0)
+            return minimax_schedule(
+                _grid(lower), steps, degree=self.degree, safety=0.0, cushion=0.0
+            )
         return _shortest(lower, self.degree, 0.0, 0.0)
 
 
@@ -225,9 +233,7 @@ def _grid(lower):
 
 @lru_cache(maxsize=256)
 def _shortest_on_grid(lower, degree, safety, cushion):
-    return shortest_schedule(
-        lower, _POLISHED_FROM, degree=degree, safety=safety, cushion=cushion
-    )
+    return shortest_schedule(lower, _POLISHED_FROM, degree=degree, safety=safety, cushion=cushion)
 
 
 METHODS = {

@@ -1,50 +1,69 @@
-"""Cheap rigorous bounds on the largest and smallest singular values."""
+"""Cheap estimates of the largest and smallest singular values."""
 
-from linalg_ml._core.namespace import COMPLEX_OF, dtype_name, is_traced, namespace
+import numpy as np
+
+from linalg_ml._core.namespace import asarray, is_complex, is_traced, namespace
+
+_PROBES, _POWER_STEPS = 4, 6
 
 
 def adjoint(x):
     """Return X^H for (stacks of) matrices."""
-    if dtype_name(x) in COMPLEX_OF.values():
-        return namespace(x).conj(x.mT)
-    return x.mT
+    return namespace(x).conj(x.mT) if is_complex(x) else x.mT
 
 
-def largest_singular_value(gram, arithmetic):
-    """Bound sigma_max(X) from above by the Schatten-4 norm ||X X^H||_F^(1/2).
+def extreme_singular_values(x, gram, arithmetic):
+    """Estimate sigma_min(X) and sigma_max(X) of a wide matrix to some ten per cent.
 
-    For a matrix of Frobenius norm one, its square bounds sigma_max from below.
-    """
-    return arithmetic.xp.sqrt(arithmetic.frobenius(gram))
+    sigma_min costs one inversion of order m: of X X^H or, where that is too ill-conditioned in
+    this arithmetic, of the triangular factor of X^H; the rest is a few products with four
+    vectors.
 
-
-def smallest_singular_value(x, gram, arithmetic):
-    """Bound sigma_min of a wide matrix X from below, to within a factor m^(1/4).
-
-    One inversion of order m: of X X^H, whose inverse has a Frobenius norm of at least
-    sigma_min^(-2); or, where X X^H is too ill-conditioned for that in this arithmetic, of the
-    triangular factor of X^H.
+    Parameters
+    ----------
+    x : array of shape (..., m, n)
+    gram : array of shape (..., m, m)
+        X X^H.
+    arithmetic : Arithmetic
+        At least fp32.
 
     Returns
     -------
-    array of the shape of the stack
-        0 where the matrix is singular to working precision.
+    smallest, largest : arrays of the shape of the stack
+        ``smallest`` is 0 where the matrix is singular to working precision.
     """
     xp = arithmetic.xp
-    m = x.shape[-2]
+    largest = xp.sqrt(_largest_eigenvalue(gram, arithmetic))
     inverse = _inverse(gram, arithmetic)
-    squared = _reciprocal(arithmetic.frobenius(inverse), xp)
-    least = 100 * m * arithmetic.unit_roundoff * arithmetic.frobenius(gram)
+    squared = _reciprocal(_largest_eigenvalue(inverse, arithmetic), xp)
+    least = 100 * x.shape[-2] * arithmetic.unit_roundoff * largest * largest
     reliable = squared > least
-    bound = xp.sqrt(squared)
+    smallest = xp.sqrt(squared)
     if not bool(xp.all(reliable)):
         r = xp.linalg.qr(adjoint(x), mode="reduced")[1]
         inverse = _inverse(r, arithmetic)
-        size = arithmetic.frobenius(inverse)  # scaled to one before squaring against overflow
+        size = arithmetic.frobenius(inverse)  # scaled to one before squaring, against overflow
         unit = inverse * _reciprocal(size, xp)[..., None, None]
-        norm = size * xp.sqrt(arithmetic.frobenius(arithmetic.gram(unit)))
-        bound = xp.where(reliable, bound, _reciprocal(norm, xp))
-    return bound
+        norm = size * xp.sqrt(_largest_eigenvalue(arithmetic.gram(unit), arithmetic))
+        smallest = xp.where(reliable, smallest, _reciprocal(norm, xp))
+    return smallest, largest
+
+
+def _largest_eigenvalue(a, arithmetic):
+    """Estimate the largest eigenvalue of a positive semidefinite matrix from below."""
+    xp, m = arithmetic.xp, a.shape[-1]
+    size = arithmetic.frobenius(a)
+    unit = a * _reciprocal(size, xp)[..., None, None]
+    start = np.random.default_rng(0).standard_normal((m, _PROBES))
+    v = asarray(start, like=a, dtype=a.dtype)
+    v = xp.broadcast_to(v, (*a.shape[:-2], m, _PROBES))
+    for _ in range(_POWER_STEPS):
+        v = xp.matmul(unit, v)
+        norms = xp.sqrt(xp.sum(xp.abs(v) ** 2, axis=-2, keepdims=True))
+        v = v / xp.where(norms > 0, norms, xp.ones_like(norms))
+    image = xp.matmul(unit, v)
+    quotients = xp.sqrt(xp.sum(xp.abs(image) ** 2, axis=-2))
+    return size * xp.max(quotients, axis=-1)
 
 
 def _reciprocal(x, xp):

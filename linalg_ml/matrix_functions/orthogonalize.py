@@ -1,0 +1,114 @@
+"""The hot path: a fixed number of polynomial steps, nothing read back, nothing reported."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from linalg_ml._core import checks
+from linalg_ml._core.namespace import astype, dtype_name
+from linalg_ml._core.precision import Arithmetic
+from linalg_ml.matrix_functions.composition import Schedule
+from linalg_ml.matrix_functions.iteration import apply_polynomial
+from linalg_ml.matrix_functions.schedules import schedule as published_schedule
+from linalg_ml.matrix_functions.spectrum import adjoint
+
+
+@np.errstate(all="ignore")
+def orthogonalize(a, /, *, steps=5, schedule=None, precision=None):
+    """Orthogonalise the rows or columns of a matrix, approximately, in a few matrix products.
+
+    The result approaches the unitary polar factor U V^H of A = U S V^H. This is the inner loop
+    of Muon and its relatives: no error is measured, nothing is read back to the host, and it
+    traces under ``jax.jit``. For a result with an error bound use `polar`.
+
+    Parameters
+    ----------
+    a : array of shape (..., m, n)
+        Real or complex floating point, of any array library.
+    steps : int
+        Polynomials to apply.
+    schedule : None, str, Schedule or sequence of coefficient tuples
+        Which polynomials. None takes Polar Express (the published list, for singular values
+        down to 1e-3 of the Frobenius norm); a name is one of `schedule_names`; see also
+        `minimax_schedule`. A schedule with fewer rows is continued as it says.
+    precision : None, str or Precision
+        Arithmetic of the products: "bf16" is what optimizers use on a GPU. None takes the type
+        of ``a``.
+
+    Returns
+    -------
+    array of shape (..., m, n)
+        In the dtype of ``a``. Zero where ``a`` is zero, NaN where it holds NaN or infinity.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``a`` is not a floating-point array with at least two axes, or an argument is unknown.
+
+    Notes
+    -----
+    X = A / ||A||_F, then X <- (a I + b X X^H + c (X X^H)^2) X with the (a, b, c) of each step:
+    3 products a step at degree 5, two of them of the small order min(m, n). The norm is
+    computed without overflow or underflow in at least fp32 before anything is rounded, so the
+    result does not depend on the scale of ``a``.
+
+    After five steps the singular values lie within 0.15 of one if they were above 1e-3 of the
+    Frobenius norm; in bf16 the rounding of 0.004 comes on top. A schedule without safety factor
+    can blow up in bf16.
+
+    References
+    ----------
+    N. Amsel, D. Persson, C. Musco, R. M. Gower, "The Polar Express: Optimal matrix sign methods
+    and their application to the Muon algorithm", 2025, arXiv:2505.16932.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from linalg_ml import orthogonalize
+    >>> a = np.random.default_rng(0).standard_normal((64, 256))
+    >>> x = orthogonalize(a, steps=8)
+    >>> print(f"{np.linalg.norm(x @ x.T - np.eye(64)):.0e}")
+    1e-14
+    """
+    a = checks.matrix(a, "a")
+    rows = as_schedule(schedule, steps)
+    arithmetic = Arithmetic(precision, a)
+    m, n = a.shape[-2:]
+    if 0 in a.shape:
+        return a + 0
+    x = arithmetic.enter(_scaled(adjoint(a) if m > n else a, rows, arithmetic))
+    for coefficients in rows.coefficients:
+        x = apply_polynomial(x, coefficients, arithmetic)
+    return arithmetic.leave(adjoint(x) if m > n else x)
+
+
+def as_schedule(schedule, steps):
+    """Return a Schedule of exactly ``steps`` rows from what a caller may give."""
+    if schedule is None:
+        schedule = "polar-express"
+    elif not isinstance(schedule, (str, Schedule)):
+        schedule = Schedule(schedule, lower=1e-3, upper=1.0, name="given", after="repeat")
+    return _of_length(schedule, checks.count(steps, "steps"))
+
+
+@lru_cache(maxsize=256)
+def _of_length(schedule, steps):
+    if isinstance(schedule, str):
+        schedule = published_schedule(schedule)
+    return schedule.take(steps)
+
+
+def _scaled(x, rows, arithmetic):
+    """Return X divided by its norm as the schedule asks, in at least fp32."""
+    xp = arithmetic.xp
+    if dtype_name(x) in ("float16", "bfloat16"):
+        x = astype(x, xp.float32)
+    norm = arithmetic.kernels.frobenius(x)
+    if rows.normalization == "aol":
+        x = x / xp.where(norm > 0, norm, xp.ones_like(norm))[..., None, None]
+        sums = xp.sum(xp.abs(arithmetic.kernels.gram(x)), axis=-1)
+        return x / xp.sqrt(xp.where(sums > 0, sums, xp.ones_like(sums)))[..., None]
+    if arithmetic.library == "numpy" and x.ndim == 2:  # no need to wait for the value here
+        return x if norm == 0 else x / (norm * x.real.dtype.type(1.0 + rows.safety))
+    norm = norm * (1.0 + rows.safety)
+    return x / xp.where(norm > 0, norm, xp.ones_like(norm))[..., None, None]
