@@ -17,9 +17,16 @@ from linalg_ml.problems.matrices import (
     with_eigenvalues,
     with_singular_values,
 )
+from linalg_ml.problems.real import (
+    RealMatrix,
+    real_matrix,
+    real_matrix_info,
+    real_matrix_names,
+)
 
 __all__ = [
     "PolarProblem",
+    "RealMatrix",
     "SignProblem",
     "conditioned",
     "exact_polar_problem",
@@ -28,6 +35,9 @@ __all__ = [
     "haar",
     "named_spectrum",
     "polar_problem",
+    "real_matrix",
+    "real_matrix_info",
+    "real_matrix_names",
     "sign_problem",
     "symmetric_with_eigenvalues",
     "with_eigenvalues",

@@ -119,6 +119,14 @@ def test_exact_signs_are_exact(n, dtype):
     assert np.trace(a @ s) == 2 * sum(Fraction(v) for v in np.abs(problem.eigenvalues))
 
 
+def test_exact_problems_are_shuffled():
+    size = np.abs(problems.exact_polar_problem((16, 16), 4, rng=0).unitary)
+    assert not np.array_equal(size, size.T)  # Sylvester's order would make it symmetric
+    signs = np.sign(problems.exact_sign_problem(16, 4, rng=0).eigenvalues)
+    assert set(signs) == {-1, 1}
+    assert np.any(np.diff(signs) > 0) and np.any(np.diff(signs) < 0)
+
+
 def test_exact_problems_differ_by_seed_and_repeat_with_it():
     draws = [problems.exact_polar_problem((8, 8), 4, rng=rng).a for rng in (0, 0, 1)]
     assert np.array_equal(draws[0], draws[1])

@@ -177,6 +177,7 @@ def test_complex_eigenvalues_in_a_complex_matrix():
     ("call", "error", "message"),
     [
         (lambda: problems.gaussian(3), ValueError, r"shape must be a tuple .*got 3"),
+        (lambda: problems.gaussian((3,)), ValueError, r"shape must be a tuple .*got \(3,\)"),
         (lambda: problems.gaussian((2, -1)), ValueError, "shape must be at least 0, got -1"),
         (lambda: problems.gaussian((2, 2), dtype="float16"), ValueError, "dtype .*'float16'"),
         (lambda: problems.gaussian((2, 2), rng="0"), TypeError, "rng must be None"),
