@@ -112,7 +112,9 @@ io.open = builtins.open = spy
 from linalg_ml import problems
 assert not any("real_matrices" in name for name in opened), opened
 a = problems.real_matrix("digits-first-gradient-step0")
-assert sum("real_matrices" in name for name in opened) == 2, opened
+b = problems.real_matrix("digits-first-gradient-step0")
+assert sum("real_matrices.json" in name for name in opened) == 1, opened
+assert sum("real_matrices.npz" in name for name in opened) == 2, opened
 heavy = {"torch", "jax", "cupy", "numba", "scipy", "matplotlib"} & set(sys.modules)
 assert not heavy, heavy
 """
