@@ -1,1 +1,45 @@
 """Test problems: matrices with a given spectrum, and real data shipped with the package."""
+
+from linalg_ml.problems.exact import (
+    PolarProblem,
+    SignProblem,
+    exact_polar_problem,
+    exact_sign_problem,
+    polar_problem,
+    sign_problem,
+)
+from linalg_ml.problems.matrices import (
+    conditioned,
+    gaussian,
+    haar,
+    named_spectrum,
+    symmetric_with_eigenvalues,
+    with_eigenvalues,
+    with_singular_values,
+)
+from linalg_ml.problems.real import (
+    RealMatrix,
+    real_matrix,
+    real_matrix_info,
+    real_matrix_names,
+)
+
+__all__ = [
+    "PolarProblem",
+    "RealMatrix",
+    "SignProblem",
+    "conditioned",
+    "exact_polar_problem",
+    "exact_sign_problem",
+    "gaussian",
+    "haar",
+    "named_spectrum",
+    "polar_problem",
+    "real_matrix",
+    "real_matrix_info",
+    "real_matrix_names",
+    "sign_problem",
+    "symmetric_with_eigenvalues",
+    "with_eigenvalues",
+    "with_singular_values",
+]
