@@ -10,6 +10,7 @@ rounded. Where it is *native* (on a GPU), the arrays have the short dtype itself
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import (
@@ -92,7 +93,7 @@ class Arithmetic:
         Any input of the solver: says which library, device and dtype come in and go out.
     """
 
-    _known = {}  # what was decided before, by precision and kind of array
+    _known: ClassVar = {}  # what was decided before, by precision and kind of array
 
     def __new__(cls, precision, a):
         key = (cls, precision, type(a), a.dtype, getattr(a, "device", None))

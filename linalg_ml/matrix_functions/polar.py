@@ -42,7 +42,9 @@ def polar(
     arithmetic = Arithmetic(precision, a)
     m, n = a.shape[-2:]
     if 0 in a.shape:
-        return empty_result(a, n if side == "right" else m, chosen, arithmetic)
+        order = n if side == "right" else m
+        zeros = arithmetic.xp.zeros((*a.shape[:-2], order, order), dtype=a.dtype)
+        return empty_result(a, {"hermitian": zeros, "rcond": 1.0}, chosen, arithmetic)
     transposed = m > n or (m == n and side == "right")
     problem = PolarProblem(
         adjoint(a) if transposed else a,
@@ -85,16 +87,15 @@ def choose_method(method, degree, known):
     return known[name](degree=check_degree(degree))
 
 
-def empty_result(a, order, method, arithmetic):
-    """Return the decomposition of a matrix without entries."""
-    zeros = arithmetic.xp.zeros((*a.shape[:-2], order, order), dtype=a.dtype)
+def empty_result(a, extras, method, arithmetic):
+    """Return the result for a matrix without entries."""
     return Result(
         x=a + 0,
         status=Status.CONVERGED,
         nit=0,
         residual=0.0,
         criterion="none: the matrix is empty",
-        extras={"hermitian": zeros, "rcond": 1.0},
+        extras=extras,
         counts=arithmetic.counts,
         precision=str(arithmetic),
         method=method,

@@ -85,7 +85,7 @@ class PolarProblem:
             self.is_singular = xp.zeros_like(self.is_zero)
             ratio = xp.full_like(self.bound, rcond)
         else:
-            self.smallest, largest = extreme_singular_values(self.unit, self.gram, self.exact)
+            self.smallest, largest = self.extremes()
             ratio = self.smallest / self._nonzero(largest)
             self.is_singular = ratio < 4 * self.exact.unit_roundoff
         least = floor * self.bound
@@ -94,6 +94,10 @@ class PolarProblem:
         lower = np.asarray(_host(self.smallest / self.bound))
         usable = np.isfinite(lower) & ~to_numpy(self.is_zero)
         self.lower = max(_CAUTION * float(np.min(lower[usable], initial=1.0)), floor)
+
+    def extremes(self):
+        """Estimate the smallest and the largest singular value of the unit matrix."""
+        return extreme_singular_values(self.unit, self.gram, self.exact)
 
     # The iteration -------------------------------------------------------------------------
 
@@ -139,7 +143,7 @@ class PolarProblem:
         """Return 1 for each matrix, NaN where the input is not finite."""
         return self.norm * 0 + 1
 
-    def cheap_measures(self, square):
+    def cheap_measures(self, x, square):
         """Return what the square of the iterate tells, at no product."""
         distance = self._distance_from_one(self.arithmetic.wide(square))
         return {"residual": distance / 2, "orthogonality": distance}
@@ -194,15 +198,20 @@ class PolarProblem:
     def finish(self, x):
         """Return the unitary factor and the extras: the Hermitian factor, and rcond."""
         exact, arithmetic = self.exact, self.arithmetic
-        h = self._hermitian(x)
+        h = self.hermitian(x)
         arithmetic.count("check_products", exact.counts["products"] - self._counted)
         self._counted = exact.counts["products"]
         if dtype_name(self.norm) == "float64" or exact.name == "fp64":
             h = astype(h, dtype_of("complex128" if exact.is_complex else "float64", h))
         h = arithmetic.leave(h * astype(self.norm, real_dtype(h))[..., None, None])
-        return adjoint(x) if self.transposed else x, {"hermitian": h, "rcond": self.rcond}
+        return adjoint(x) if self.transposed else x, self.extras(h)
 
-    def _hermitian(self, x):
+    def extras(self, h):
+        """Return what the result carries beside the factor."""
+        return {"hermitian": h, "rcond": self.rcond}
+
+    def hermitian(self, x):
+        """Return the Hermitian factor of the side wanted, of the unit matrix."""
         iterate, h = self._last_factor
         if iterate is x and not self.large_side:
             return h

@@ -62,7 +62,7 @@ class PolynomialMethod(Method):
             return problem.exact_measures(state.x)
         if state.square is None:
             state.square = problem.square(state.x, arithmetic)
-        return problem.cheap_measures(state.square)
+        return problem.cheap_measures(state.x, state.square)
 
     def finish(self, problem, state, arithmetic):
         """Return the factor and what belongs to it."""

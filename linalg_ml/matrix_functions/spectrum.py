@@ -34,18 +34,18 @@ def extreme_singular_values(x, gram, arithmetic):
     """
     xp = arithmetic.xp
     largest = xp.sqrt(_largest_eigenvalue(gram, arithmetic))
-    inverse = _inverse(gram, arithmetic)
-    squared = _reciprocal(_largest_eigenvalue(inverse, arithmetic), xp)
+    inverted = inverse(gram, arithmetic)
+    squared = reciprocal(_largest_eigenvalue(inverted, arithmetic), xp)
     least = 100 * x.shape[-2] * arithmetic.unit_roundoff * largest * largest
     reliable = squared > least
     smallest = xp.sqrt(squared)
     if not bool(xp.all(reliable)):
         r = xp.linalg.qr(adjoint(x), mode="reduced")[1]
-        inverse = _inverse(r, arithmetic)
-        size = arithmetic.frobenius(inverse)  # scaled to one before squaring, against overflow
-        unit = inverse * _reciprocal(size, xp)[..., None, None]
+        inverted = inverse(r, arithmetic)
+        size = arithmetic.frobenius(inverted)  # scaled to one before squaring, against overflow
+        unit = inverted * reciprocal(size, xp)[..., None, None]
         norm = size * xp.sqrt(_largest_eigenvalue(arithmetic.gram(unit), arithmetic))
-        smallest = xp.where(reliable, smallest, _reciprocal(norm, xp))
+        smallest = xp.where(reliable, smallest, reciprocal(norm, xp))
     return smallest, largest
 
 
@@ -53,7 +53,7 @@ def _largest_eigenvalue(a, arithmetic):
     """Estimate the largest eigenvalue of a positive semidefinite matrix from below."""
     xp, m = arithmetic.xp, a.shape[-1]
     size = arithmetic.frobenius(a)
-    unit = a * _reciprocal(size, xp)[..., None, None]
+    unit = a * reciprocal(size, xp)[..., None, None]
     start = np.random.default_rng(0).standard_normal((m, _PROBES))
     v = asarray(start, like=a, dtype=a.dtype)
     v = xp.broadcast_to(v, (*a.shape[:-2], m, _PROBES))
@@ -66,13 +66,13 @@ def _largest_eigenvalue(a, arithmetic):
     return size * xp.max(quotients, axis=-1)
 
 
-def _reciprocal(x, xp):
+def reciprocal(x, xp):
     """Return 1/x where that is a positive number, else 0."""
     usable = xp.isfinite(x) & (x > 0)
     return xp.where(usable, 1.0 / xp.where(usable, x, xp.ones_like(x)), xp.zeros_like(x))
 
 
-def _inverse(a, arithmetic):
+def inverse(a, arithmetic):
     """Return the inverse, or infinities where the library refuses a singular matrix."""
     xp = arithmetic.xp
     try:
@@ -82,4 +82,4 @@ def _inverse(a, arithmetic):
             raise
     if a.ndim == 2:
         return xp.full_like(a, float("inf"))
-    return xp.stack([_inverse(a[i, ...], arithmetic) for i in range(a.shape[0])])
+    return xp.stack([inverse(a[i, ...], arithmetic) for i in range(a.shape[0])])

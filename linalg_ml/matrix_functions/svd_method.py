@@ -39,7 +39,7 @@ class SvdPolar(Method):
         """Measure exactly, once there is a factor."""
         if state.step:
             return problem.exact_measures(state.x)
-        return problem.cheap_measures(problem.gram)
+        return problem.cheap_measures(problem.unit, problem.gram)
 
     def targets(self, problem, arithmetic):
         """Ask for backward stability in the working precision."""
