@@ -180,7 +180,7 @@ def shortest_schedule(lower, error, *, upper=1.0, degree=5, safety=0.01, cushion
     Raises
     ------
     ValueError
-        If 200 steps are not enough, as with a large safety that undoes what a step gains.
+        If 200 steps are not enough, as where ``lower / upper`` is 1e-300.
 
     Examples
     --------

@@ -529,11 +529,11 @@ def test_shortest_schedule_finishes_with_newton_schulz_where_safety_stalls():
     assert len(made) == 12
 
 
-def test_shortest_schedule_says_what_it_could_reach():
+def test_shortest_schedule_gives_up():
     with pytest.raises(
         ValueError, match=r"error = 0.1 was not reached .* it is \S+ after 200 steps"
     ):
-        shortest_schedule(1e-3, 0.1, degree=3, safety=0.9, cushion=0.9)
+        shortest_schedule(1e-300, 0.1, degree=3)
 
 
 @pytest.mark.parametrize(
