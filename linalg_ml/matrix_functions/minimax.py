@@ -1,16 +1,20 @@
-"""Design odd polynomials that are as close to 1 as possible on an interval.
-
-An odd polynomial ``p(x) = c_0 x + c_1 x^3 + ... + c_q x^(2q+1)`` is stored as the tuple
-``(c_0, ..., c_q)`` of Python floats, which promote no array that they are multiplied with.
-"""
+"""Design odd polynomials that are as close to 1 as possible on an interval."""
 
 from functools import cache, lru_cache
-from math import comb, isfinite, sqrt
-from numbers import Integral, Real
+from math import comb, sqrt
 from typing import NamedTuple
 
 import numpy as np
 from numpy.polynomial import chebyshev
+
+from .odd_polynomials import (
+    DEGREES,
+    check_degree,
+    check_interval,
+    evaluate,
+    image,
+    newton_schulz_polynomial,
+)
 
 __all__ = [
     "DEGREES",
@@ -21,11 +25,10 @@ __all__ = [
     "newton_schulz_polynomial",
 ]
 
-DEGREES = (3, 5, 7, 9, 11, 13)
-
 # Above this ratio lower/upper the error is expanded about the middle of the interval.
 _NARROW = 1.0 / 3.0
 _MAX_EXCHANGES = 30
+_SMALLEST, _LARGEST = 1e-300, 1e300
 
 
 class MinimaxPolynomial(NamedTuple):
@@ -117,10 +120,10 @@ def _minimax_polynomial(lower, upper, degree):
     else:
         scaled, error = _narrow(q, ratio, gap)
     coefficients = tuple(_over_power(float(c), upper, 2 * i + 1) for i, c in enumerate(scaled))
-    if not all(map(isfinite, coefficients)):
+    if not all(_SMALLEST < abs(c) < _LARGEST for c in coefficients):
         raise ValueError(
-            f"upper = {upper!r} is too small for degree {degree}: the coefficients exceed the "
-            "range of double precision; scale the input first"
+            f"upper = {upper!r} is too far from 1 for degree {degree}: coefficients of size "
+            f"upper**-{degree} exceed the range of double precision; scale the input first"
         )
     return MinimaxPolynomial(coefficients, float(error))
 
@@ -272,118 +275,3 @@ def _taylor(count):
     """Return the first Taylor coefficients of (1 + t)^(-1/2)."""
     j = np.arange(1, count)
     return np.concatenate(([1.0], np.cumprod((0.5 - j) / j)))
-
-
-def newton_schulz_polynomial(degree):
-    """Return the Newton-Schulz polynomial: the limit of the optimal one on a narrow interval.
-
-    It is ``x`` times the Taylor polynomial of ``(1 + t)^(-1/2)`` at ``t = x^2 - 1``, so that
-    ``1 - p(x)`` vanishes like ``(1 - x)^(q+1)`` at 1, with ``degree = 2 q + 1``.
-
-    Parameters
-    ----------
-    degree : int
-        3, 5, 7, 9, 11 or 13.
-
-    Returns
-    -------
-    tuple of float
-        The coefficients ``(c_0, ..., c_q)``, exact in double precision.
-
-    Examples
-    --------
-    >>> from linalg_ml.matrix_functions.minimax import newton_schulz_polynomial
-    >>> newton_schulz_polynomial(5)
-    (1.875, -1.25, 0.375)
-    """
-    q = (check_degree(degree) - 1) // 2
-    taylor = [comb(2 * j, j) * (-0.25) ** j for j in range(q + 1)]
-    return tuple(
-        sum(comb(j, i) * (-1) ** (j - i) * taylor[j] for j in range(i, q + 1)) for i in range(q + 1)
-    )
-
-
-def evaluate(coefficients, x):
-    """Evaluate ``c_0 x + c_1 x^3 + ... + c_q x^(2q+1)`` elementwise by Horner's rule in ``x^2``.
-
-    Parameters
-    ----------
-    coefficients : sequence of float
-        ``(c_0, ..., c_q)``.
-    x : float or array
-        Any shape.
-
-    Returns
-    -------
-    float or array
-        Like `x`.
-
-    Examples
-    --------
-    >>> from linalg_ml.matrix_functions.minimax import evaluate
-    >>> evaluate((1.5, -0.5), 0.5)
-    0.6875
-    """
-    square = x * x
-    value = coefficients[-1]
-    for c in coefficients[-2::-1]:
-        value = value * square + c
-    return x * value
-
-
-def image(coefficients, lower, upper):
-    """Return the smallest and the largest value of an odd polynomial on an interval.
-
-    Both are taken at an end or at a critical point inside, and are exact to rounding.
-
-    Parameters
-    ----------
-    coefficients : sequence of float
-        ``(c_0, ..., c_q)``.
-    lower, upper : float
-        Any interval, ``lower <= upper``.
-
-    Returns
-    -------
-    tuple of float
-        The minimum and the maximum.
-
-    Examples
-    --------
-    >>> from linalg_ml.matrix_functions.minimax import image
-    >>> image((1.5, -0.5), 0.5, 1.5)
-    (0.5625, 1.0)
-    """
-    points = [float(lower), float(upper)]
-    # Real parts of all roots of the derivative: an extra point inside cannot change the range,
-    # while a multiple root, as of a Newton-Schulz polynomial at 1, comes out slightly complex.
-    slopes = [(2 * i + 1) * c for i, c in enumerate(coefficients)]
-    for y in np.roots(slopes[::-1]).real:
-        if y > 0.0:
-            x = sqrt(y)
-            points += [z for z in (x, -x) if lower < z < upper]
-    values = [float(evaluate(coefficients, x)) for x in points]
-    return min(values), max(values)
-
-
-def check_degree(degree):
-    """Return the degree as an int, or raise."""
-    if not isinstance(degree, Integral) or isinstance(degree, bool):
-        raise TypeError(f"degree must be an integer, got {degree!r}")
-    if degree not in DEGREES:
-        raise ValueError(f"degree must be one of {DEGREES}, got {degree!r}")
-    return int(degree)
-
-
-def check_interval(lower, upper):
-    """Return the ends of an interval of positive numbers as floats, or raise."""
-    for name, value in (("lower", lower), ("upper", upper)):
-        if not isinstance(value, Real) or isinstance(value, bool):
-            raise TypeError(f"{name} must be a real number, got {value!r}")
-    lower, upper = float(lower), float(upper)
-    if not (0.0 < lower <= upper and isfinite(upper)):
-        raise ValueError(
-            f"the interval must satisfy 0 < lower <= upper, got lower = {lower!r}, "
-            f"upper = {upper!r}"
-        )
-    return lower, upper

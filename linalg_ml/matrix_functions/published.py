@@ -1,7 +1,7 @@
 """Published lists of polynomials, as data, each with its source."""
 
 from .composition import Schedule
-from .minimax import newton_schulz_polynomial
+from .odd_polynomials import newton_schulz_polynomial
 
 __all__ = ["schedule", "schedule_names"]
 

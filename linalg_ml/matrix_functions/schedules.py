@@ -5,13 +5,8 @@ from math import acos, sqrt, tan
 from numbers import Integral, Real
 
 from .composition import PRODUCTS, Schedule, check_safety, check_steps
-from .minimax import (
-    check_degree,
-    check_interval,
-    evaluate,
-    image,
-    minimax_polynomial,
-)
+from .minimax import minimax_polynomial
+from .odd_polynomials import check_degree, check_interval, evaluate, image
 from .published import POLAR_EXPRESS, schedule, schedule_names
 
 __all__ = [
@@ -40,6 +35,7 @@ CUSHIONS = {
 # rounding of its coefficients, and with them their sign.
 _LEAST_CUSHION = 1e-12
 _EPSILON = 2.0**-52
+_LEAST_ERROR = 5e-15
 _MAX_STEPS = 200
 
 
@@ -173,7 +169,7 @@ def shortest_schedule(lower, error, *, upper=1.0, degree=5, safety=0.01, cushion
     lower, upper, degree, safety, cushion
         As for `minimax_schedule`; `degree` is one integer.
     error : float
-        Largest ``abs(1 - x)`` that may be left.
+        Largest ``abs(1 - x)`` that may be left, at least 5e-15.
 
     Returns
     -------
@@ -184,7 +180,7 @@ def shortest_schedule(lower, error, *, upper=1.0, degree=5, safety=0.01, cushion
     Raises
     ------
     ValueError
-        If no schedule is that accurate; rounding stops it at a few 1e-16.
+        If 200 steps are not enough, as where ``lower / upper`` is 1e-300.
 
     Examples
     --------
@@ -195,8 +191,11 @@ def shortest_schedule(lower, error, *, upper=1.0, degree=5, safety=0.01, cushion
     """
     if not isinstance(error, Real) or isinstance(error, bool):
         raise TypeError(f"error must be a real number, got {error!r}")
-    if not error > 0.0:
-        raise ValueError(f"error must be positive, got {error!r}")
+    if not error >= _LEAST_ERROR:
+        raise ValueError(
+            f"error must be at least {_LEAST_ERROR}, got {error!r}: double precision cannot tell "
+            "smaller ones"
+        )
     if not isinstance(degree, Integral):
         raise TypeError(f"degree must be an integer, got {degree!r}")
     best = None
@@ -204,18 +203,15 @@ def shortest_schedule(lower, error, *, upper=1.0, degree=5, safety=0.01, cushion
         made = minimax_schedule(
             lower, steps, upper=upper, degree=degree, safety=safety, cushion=cushion
         )
-        previous = best
-        best = made
-        if previous is not None:
-            best = min(made, previous.take(steps), key=lambda s: s.error)
+        if best is None:
+            best = made
+        else:
+            best = min(made, best.take(steps), key=lambda s: s.error)
         if best.error <= error:
             return best
-        if previous is not None and best.error >= previous.error and best.error < 0.1:
-            best = previous
-            break
     raise ValueError(
-        f"error = {error!r} was not reached: the smallest found for this interval, degree, safety "
-        f"and cushion is {best.error:.3g}, with {len(best)} steps"
+        f"error = {error!r} was not reached for this interval, degree, safety and cushion: it is "
+        f"{best.error:.3g} after {_MAX_STEPS} steps"
     )
 
 
