@@ -1,1 +1,64 @@
-"""Solvers that learn or multiply matrices fast, for NumPy, CuPy, PyTorch and JAX arrays."""
+"""Solvers that learn or multiply matrices fast, for NumPy, CuPy, PyTorch and JAX arrays.
+
+Every function takes arrays of any of these libraries and returns arrays of the same one, on the
+same device and of the same dtype. Names are loaded when first used: importing this package
+imports no array library but NumPy.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "linalg_ml.matrix_functions.polar": ("polar",),
+    "linalg_ml.matrix_functions.orthogonalize": ("orthogonalize",),
+    "linalg_ml.matrix_functions.sign": ("signm",),
+    "linalg_ml.matrix_functions.schedules": (
+        "Schedule",
+        "minimax_schedule",
+        "schedule",
+        "schedule_names",
+        "shortest_schedule",
+    ),
+    "linalg_ml._core.precision": ("Precision", "matmul", "round_to"),
+    "linalg_ml._core.result": ("ConvergenceError", "Result", "Status"),
+}
+_PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
+_ALIASES = {"matrix_sign": "signm"}
+_ROOMS = ("matrix_functions", "metrics", "problems")
+_MEANT = {
+    "msign": "orthogonalize",
+    "newton_schulz": "orthogonalize",
+    "orth": "orthogonalize",
+    "polar_decomposition": "polar",
+    "polar_express": "orthogonalize",
+    "sign": "signm",
+    "zeropower_via_newtonschulz5": "orthogonalize",
+}
+
+__all__ = sorted([*_PLACE_OF, *_ALIASES, *_ROOMS])
+
+
+def __getattr__(name):
+    if name in _ROOMS:
+        return import_module(f"linalg_ml.{name}")
+    target = _ALIASES.get(name, name)
+    if target in _PLACE_OF:
+        value = getattr(import_module(_PLACE_OF[target]), target)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'linalg_ml' has no attribute {name!r}{_hint(name)}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])
+
+
+def _hint(name):
+    from difflib import get_close_matches
+
+    if name.startswith("_"):
+        return ""
+    meant = _MEANT.get(name.lower())
+    close = [meant] if meant else get_close_matches(name, __all__, n=1, cutoff=0.7)
+    return f"; did you mean {close[0]!r}?" if close else ""

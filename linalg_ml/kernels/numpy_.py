@@ -5,16 +5,9 @@ import numpy as np
 # How far a sum of squares may stray before the norm is computed with scaling.
 _SAFE_SQUARES = (1e-250, 1e250)
 
-_LARGE = 128 * 128  # entries from which saving a pass pays
-
 
 def gemm(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y; a product of a matrix with its own transpose goes to syrk."""
-    if y is b and b.size > _LARGE:  # (alpha a + beta I) b needs no pass over b
-        a = alpha * a
-        rows = a.shape[-1]
-        a.reshape(*a.shape[:-2], rows * rows)[..., :: rows + 1] += beta
-        return np.matmul(a, b)
     product = np.matmul(a, b)
     if alpha != 1:
         product *= alpha

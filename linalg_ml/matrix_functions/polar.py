@@ -33,7 +33,105 @@ def polar(
     check_every=None,
     history=False,
 ):
-    """Compute the polar decomposition."""
+    """Compute the polar decomposition A = U H of a matrix, or of each matrix of a stack.
+
+    U has orthonormal columns (or rows, if there are fewer) and is the nearest such matrix to A;
+    H is Hermitian positive semidefinite. Only matrix products are needed, besides one inversion
+    to estimate the condition number if it is not given.
+
+    Parameters
+    ----------
+    a : array of shape (..., m, n)
+        Real or complex floating point, of any array library.
+    method : str or method instance
+        "polar-express" : minimax-optimal polynomials, stabilised; the default.
+        "cans" : the same without stabilisation; only for fp32 and fp64, and not if A is very
+        ill-conditioned.
+        "newton-schulz" : one polynomial throughout; slow on small singular values, most accurate.
+        "chen-chow" : scaled Newton-Schulz of degree 3.
+        "jordan", "you", "cesista" : the lists of coefficients known from optimizers; they do
+        not converge, so run them with ``steps``.
+        "turbo" : a list for rows scaled beforehand, which changes U; run it with ``steps``.
+        "svd" : singular value decomposition, the reference.
+    side : {"right", "left"}
+        A = U H with H of order n, or A = H U with H of order m.
+    rcond : float, optional
+        Lower bound on sigma_min / sigma_max that must be resolved. None estimates it, in at
+        least fp32.
+    degree : int, optional
+        Odd degree of the polynomials, 3 to 13, for the methods that have the choice
+        ("polar-express", "cans", "newton-schulz"); 5 if None.
+    rtol, atol : float, optional
+        Stop when residual <= max(rtol, atol), the residual being an estimate of the forward
+        error. With neither, stop at backward stability: orthogonality and ||A - U H||_F /
+        ||A||_F at the level of the precision.
+    maxiter : int, optional
+        Cap on the steps; 1000 if None.
+    steps : int, optional
+        Make exactly this many steps and test nothing; the polynomials are made for that number.
+        Excludes rtol, atol and maxiter.
+    precision : None, str or Precision
+        Arithmetic of the iteration: "fp64", "fp32", "tf32", "fp16", "bf16", emulated on a CPU.
+        None takes the type of ``a``.
+    callback : callable, optional
+        Called with an object with ``nit``, ``measures`` and ``x`` after each check; returning
+        True stops.
+    check_every : int, optional
+        Steps between checks; 1 if None.
+    history : bool
+        Record the measures at each check in ``result.history``.
+
+    Returns
+    -------
+    Result
+        ``x``: U, of shape (..., m, n) and the dtype of ``a``; ``hermitian``: H; ``rcond``: the
+        ratio given or estimated. ``residual`` estimates ||X - U||_F / sqrt(n) to first order, in
+        at least fp32: (||X^H X - I||_F / 2 + ||A - X H||_F / sigma_min) / sqrt(n), with n the
+        smaller dimension. ``counts`` holds the products of the iteration, and
+        "check_products" those in at least fp32 for scaling, estimating and checking.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``a`` is not a floating-point array with at least two axes, or an argument is unknown
+        or out of range.
+
+    Notes
+    -----
+    X <- p(X) = c_0 X + c_1 (X X^H) X + ... on the wide orientation: 2 products a step at degree
+    3, 3 at degree 5, 4 at degrees 7 and 9; all but the first and last are of the smaller order.
+    At condition number 1e3, degree 5 takes 8 steps in fp64, at 1e15 it takes 28.
+
+    The error of U is about the unit roundoff times the condition number in every method; no
+    method resolves singular values below the unit roundoff. Then ``rtol`` cannot be met, and the
+    status is STAGNATED. Where A is singular to working precision U is not unique: the status is
+    SINGULAR, x has orthonormal rows or is zero in some directions, and A = U H still holds.
+    A zero matrix gives zero.
+
+    In bf16 and fp16 give "polar-express" or "newton-schulz"; polynomials without safety factor
+    ("cans") can blow up there.
+
+    References
+    ----------
+    N. Amsel, D. Persson, C. Musco, R. M. Gower, "The Polar Express: Optimal matrix sign methods
+    and their application to the Muon algorithm", 2025, arXiv:2505.16932.
+    E. Grishina, M. Smirnov, M. Rakhuba, "Accelerating Newton-Schulz iteration for
+    orthogonalization via Chebyshev-type polynomials", 2025, arXiv:2506.10935.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from linalg_ml import polar
+    >>> result = polar(np.array([[3.0, 1.0], [0.0, 2.0]]))
+    >>> result.x.round(6)
+    array([[ 0.980581,  0.196116],
+           [-0.196116,  0.980581]])
+    >>> result.hermitian.round(6)
+    array([[2.941742, 0.588348],
+           [0.588348, 2.157277]])
+    >>> result.converged, result.nit
+    (True, 4)
+    """
     a = checks.matrix(a, "a")
     checks.choice(side, ("right", "left"), "side")
     rcond = check_rcond(rcond)

@@ -109,8 +109,8 @@ def signm(
     array([[-0.6,  0.8],
            [ 0.8,  0.6]])
     >>> signm(np.array([[1.0, 5.0], [0.0, -2.0]]), spectrum="real").x.round(6) + 0.0
-    array([[ 1.        ,  3.333333],
-           [ 0.        , -1.        ]])
+    array([[ 1.      ,  3.333333],
+           [ 0.      , -1.      ]])
     """
     a = checks.square(a, "a")
     checks.choice(spectrum, ("symmetric", "real"), "spectrum")
