@@ -56,6 +56,7 @@ class CodeDigest:
         for name in study.modules:
             graph.add(name)
         self.modules = frozenset(graph.sources)
+        self._paths = {name: source.path for name, source in graph.sources.items()}
         self.ingredients = {
             "format": FORMAT,
             "study": study.name,
@@ -72,6 +73,11 @@ class CodeDigest:
     def versions(self) -> dict:
         """Versions of the packages underneath."""
         return self.ingredients["versions"]
+
+    def still_holds(self, module: str) -> bool:
+        """Whether the source of a module is what the digest was made from."""
+        now = self._paths[module].read_bytes()
+        return sha256(now) == self.ingredients["sources"][module]
 
     def cell(self, cell: dict, seed: int) -> str:
         """Return the digest of one cell."""

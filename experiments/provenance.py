@@ -82,6 +82,16 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def has_gpu() -> bool:
+    """Whether CuPy is installed and finds a CUDA device."""
+    try:
+        import cupy
+
+        return bool(cupy.cuda.is_available())
+    except ImportError:
+        return False
+
+
 def gpu_name() -> str | None:
     """Return the name of the CUDA device in use, None without one."""
     try:
@@ -100,11 +110,16 @@ def machine(backend: str) -> dict:
     return found
 
 
+def now() -> str:
+    """Return date and time, UTC."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
 def collect(root: Path, backend: str, versions: dict) -> dict:
     """Return the provenance of records computed now, in this process."""
     return {
         **commit(root),
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": now(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "versions": versions,

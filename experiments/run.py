@@ -99,6 +99,7 @@ class Plan:
             )
         self.study, self.conditions, self.root = study, conditions, root
         self.code = CodeDigest(study, conditions.backend, root)
+        self._checked: set[str] = set()  # modules loaded since, as the digest has them
         self.cells = []
         for parameters in study.plan(conditions.level):
             digest = self.code.cell(parameters, conditions.seed)
@@ -118,7 +119,7 @@ class Plan:
     def load(self) -> StudyRun:
         """Return the stored records; raise MissingRecords unless all are there."""
         run = StudyRun(self.study, self.conditions, self.code)
-        missing = 0
+        missing = damaged = 0
         for cell in self.cells:
             stored = cache.read(cell.path, cell.digest)
             if stored.complete:
@@ -126,10 +127,12 @@ class Plan:
                 run.stored += 1
             else:
                 missing += 1
+                damaged += stored.damage is not None
         if missing:
+            what = f" ({damaged} of them in a damaged file)" if damaged else ""
             raise MissingRecords(
                 f"{missing} of {len(self.cells)} cells of {self.study.name} "
-                f"({self.conditions.level}) have no records"
+                f"({self.conditions.level}) have no records{what}"
             )
         return run
 
@@ -150,6 +153,7 @@ class Plan:
         waiting = deque(missing)
         origin = provenance.collect(self.root, self.conditions.backend, self.code.versions)
         failures, computed, busy = [], 0, 0
+        loaded = set(sys.modules)
         while waiting:
             cell = waiting.popleft()
             writer = cache.Writer.open(cell.path, cell.digest)
@@ -171,6 +175,8 @@ class Plan:
                 if not writer.stored.complete:
                     try:
                         self._compute(cell, writer, origin)
+                        self._check_modules(set(sys.modules) - loaded)
+                        writer.complete({"date": provenance.now()})
                         computed += 1
                     except Exception as error:
                         if not failures:
@@ -194,7 +200,6 @@ class Plan:
         context = Context(
             self.conditions.backend, self.conditions.seed, self.root, len(stored.records)
         )
-        loaded = set(sys.modules)
         number = 0
 
         def begin():
@@ -229,11 +234,9 @@ class Plan:
                 f"study {study.name!r} takes {context.items} items from context.remaining but "
                 f"yields {number} records; it must yield one for each"
             )
-        self._check_modules(set(sys.modules) - loaded)
-        writer.complete({"finished": origin["date"]})
 
     def _check_modules(self, loaded: set[str]) -> None:
-        """Refuse to complete a cell that loaded a module its digest does not cover."""
+        """Refuse to complete a cell that ran on source its digest does not cover."""
         ours = {m for m in loaded if m.partition(".")[0] in ("linalg_ml", "experiments")}
         unseen = sorted(ours - self.code.modules)
         if unseen:
@@ -241,3 +244,8 @@ class Plan:
                 f"study {self.study.name!r} loads {', '.join(unseen)}, which its cache digest does "
                 "not cover; import it in a way that can be read, or name it in Study.modules"
             )
+        # A module loaded late may be newer than the digest; one checked before stays as it was.
+        for name in sorted(ours - self._checked):
+            if not self.code.still_holds(name):
+                raise RuntimeError(f"the source of {name} was edited while the study ran")
+            self._checked.add(name)

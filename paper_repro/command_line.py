@@ -118,27 +118,19 @@ def _list(options) -> int:
 
 
 def _run(options) -> int:
+    from experiments.provenance import has_gpu
     from experiments.run import Conditions
     from paper_repro.walk import Walk, summary
 
     walk = Walk(options.records, options.gallery)
     walk.choose(options.names)  # a misspelt name is noticed before any device is looked for
-    if options.backend == "cupy" and not _has_gpu():
+    if options.backend == "cupy" and not has_gpu():
         print("--backend cupy: CuPy finds no CUDA device here", file=sys.stderr)
         return USAGE
     conditions = Conditions(options.level or "quick", options.backend, options.seed)
     report = walk.run(options.names, conditions, draw=not options.no_figures)
     summary(report)
     return report.exit_status
-
-
-def _has_gpu() -> bool:
-    try:
-        import cupy
-
-        return bool(cupy.cuda.is_available())
-    except ImportError:
-        return False
 
 
 def _check(options) -> int:

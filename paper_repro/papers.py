@@ -1,11 +1,12 @@
 """Reading paper.toml: every mistake is reported with the file, the entry and the key."""
 
+import math
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from paper_repro import statistics
+from paper_repro.claim_statistics import check_keys
 from paper_repro.selection import check_condition
 
 FOLDER = Path(__file__).parent
@@ -207,16 +208,19 @@ def _claim(paper: str, entry: Mapping, figures: Mapping, where: str) -> Claim:
         if len(bounds) != 1:
             raise PaperError(f"{where}: exactly one of {', '.join(BOUNDS)} is needed, got {bounds}")
         try:
-            statistics.check_keys(entry, where)
+            check_keys(entry, where)
         except ValueError as error:
             raise PaperError(str(error)) from None
     for key in ("rel", "abs"):
         if key not in entry:
             continue
-        if entry[key] < 0:
-            raise PaperError(f"{where}: {key} must not be negative, got {entry[key]!r}")
+        if not 0 <= entry[key] < math.inf:
+            raise PaperError(f"{where}: {key} must be finite and not negative, got {entry[key]!r}")
         if not all(type(entry[b]) in NUMBER for b in bounds):
             raise PaperError(f"{where}: {key} makes sense for a number only")
+    for key in bounds:
+        if entry[key] != entry[key]:
+            raise PaperError(f"{where}: {key} = nan is met by nothing")
     if "equals" in bounds and type(entry["equals"]) is float and not {"rel", "abs"} & set(entry):
         raise PaperError(f"{where}: equals with a decimal number needs a tolerance, rel or abs")
     return Claim(

@@ -139,7 +139,7 @@ class Walk:
     def check(self, names: list[str], level: str | None, backend: str, seed: int) -> Report:
         """Check claims on stored records; without a level, on the fullest records there are."""
         studies, _, chosen = self.choose(names)
-        report, runs, missing = Report(), {}, {}
+        report, runs, reasons, missing = Report(), {}, {}, {}
         wanted = {claim.figure.study for claim in chosen}
         for name in studies:
             if name not in wanted:
@@ -147,7 +147,7 @@ class Walk:
             try:
                 study = registry.load(name)
                 if backend not in study.backends:
-                    missing[name] = f"{name} does not run on {backend}"
+                    reasons[name] = f"{name} does not run on {backend}"
                     continue
                 for choice in (level,) if level else ("full", "quick"):
                     try:
@@ -165,7 +165,8 @@ class Walk:
             if name in runs:
                 outcome = self._check(claim, runs[name])
             else:
-                reason = claims.not_checkable(claim, level or "full", backend)
+                unknown = level or ("quick" if claim.level == "quick only" else "full")
+                reason = claims.not_checkable(claim, unknown, backend) or reasons.get(name)
                 status = claims.NO_RECORDS if reason is None else claims.NOT_CHECKED
                 outcome = claims.Outcome(claim, status, reason or missing[name])
             report.outcomes.append(outcome)
