@@ -1,0 +1,1 @@
+"""Studies: each module computes the records of one experiment, cached and resumable."""

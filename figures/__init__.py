@@ -1,0 +1,1 @@
+"""Drawings: each module turns records into a matplotlib Figure and computes nothing."""
