@@ -102,17 +102,19 @@ def on_gpu(a):
 
 def dtype_name(a):
     """Return the bare name of the dtype of ``a``, the same for every library."""
-    return _bare_name(a.dtype)
+    dtype = a.dtype
+    return _bare_name(type(dtype), dtype)
 
 
 @cache
-def _bare_name(dtype):
+def _bare_name(kind, dtype):
+    del kind  # part of the key: dtypes of different libraries must not be compared
     return str(dtype).rsplit(".", 1)[-1]
 
 
 def is_complex(a):
     """Say whether the entries of ``a`` are complex."""
-    return _bare_name(a.dtype) in _COMPLEX_DTYPES
+    return dtype_name(a) in _COMPLEX_DTYPES
 
 
 def dtype_of(name, a):
