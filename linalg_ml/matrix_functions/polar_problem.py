@@ -73,10 +73,11 @@ class PolarProblem:
         xp, m = self.exact.xp, self.unit.shape[-2]
         floor = self.arithmetic.unit_roundoff / 4
         if self.traced:
-            if rcond is None:
-                raise ValueError(
-                    "rcond must be given inside jax.jit: the matrix cannot be looked at there"
-                )
+            for name, value in (("rcond", rcond), ("steps", self.steps)):
+                if value is None:
+                    raise ValueError(
+                        f"{name} must be given inside jax.jit: no value can be looked at there"
+                    )
             self.smallest = rcond * self.bound * self.bound
             self.rcond, self.lower = rcond, max(rcond * m**-0.25, floor)
             return
