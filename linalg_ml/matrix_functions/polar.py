@@ -6,11 +6,11 @@ from linalg_ml._core import checks
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml.matrix_functions.direct_methods import SvdPolar
 from linalg_ml.matrix_functions.minimax import check_degree
 from linalg_ml.matrix_functions.polar_problem import PolarProblem
 from linalg_ml.matrix_functions.polynomial_methods import METHODS, WITH_DEGREE
 from linalg_ml.matrix_functions.spectrum import adjoint
-from linalg_ml.matrix_functions.svd_method import SvdPolar
 
 POLAR_METHODS = {**METHODS, "svd": SvdPolar}
 
@@ -60,7 +60,8 @@ def polar(
         least fp32.
     degree : int, optional
         Odd degree of the polynomials, 3 to 13, for the methods that have the choice
-        ("polar-express", "cans", "newton-schulz"); 5 if None.
+        ("polar-express", "cans", "newton-schulz"); 5 if None. From 11 on the large coefficients
+        cost "polar-express" several digits.
     rtol, atol : float, optional
         Stop when residual <= max(rtol, atol), the residual being an estimate of the forward
         error. With neither, stop at backward stability: orthogonality and ||A - U H||_F /

@@ -136,7 +136,11 @@ class PolarProblem:
 
     def apply(self, x, coefficients, square):
         """Return p(X)."""
-        return apply_polynomial(x, coefficients, self.arithmetic, square=square)
+        return self.project(apply_polynomial(x, coefficients, self.arithmetic, square=square))
+
+    def project(self, x):
+        """Return X in the set that the answer is known to lie in."""
+        return x
 
     # Measures ------------------------------------------------------------------------------
 

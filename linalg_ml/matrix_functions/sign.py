@@ -7,16 +7,16 @@ from linalg_ml._core.namespace import asarray, astype, dtype_name, is_traced, to
 from linalg_ml._core.precision import UNIT_ROUNDOFF, Arithmetic
 from linalg_ml._core.result import Status
 from linalg_ml._core.solve import check_limits, solve
+from linalg_ml.matrix_functions.direct_methods import EighSign
 from linalg_ml.matrix_functions.iteration import apply_polynomial
 from linalg_ml.matrix_functions.polar import check_rcond, choose_method, empty_result
 from linalg_ml.matrix_functions.polar_problem import PolarProblem
 from linalg_ml.matrix_functions.polynomial_methods import METHODS
 from linalg_ml.matrix_functions.spectrum import adjoint, inverse, reciprocal
-from linalg_ml.matrix_functions.svd_method import SvdPolar
 
 # AOL scaling changes the matrix from one side, so "turbo" has no place here.
 REAL_METHODS = {name: make for name, make in METHODS.items() if name != "turbo"}
-SYMMETRIC_METHODS = {**REAL_METHODS, "svd": SvdPolar}
+SYMMETRIC_METHODS = {**REAL_METHODS, "eigh": EighSign}
 
 
 @np.errstate(all="ignore")
@@ -49,7 +49,8 @@ def signm(
         eigenvalues, and normally diverge there; a wrong sign is noticed and never reported as a
         success.
     method : str or method instance
-        A polynomial method of `polar` ("turbo" excepted); "svd" too for a symmetric matrix.
+        A polynomial method of `polar` ("turbo" excepted); for a symmetric matrix also "eigh",
+        the eigendecomposition, as a reference.
     rcond : float, optional
         Lower bound on the smallest over the largest absolute eigenvalue; estimated if None, at
         the price of one inversion.
@@ -161,9 +162,8 @@ def _symmetric_part(a):
 class SymmetricSignProblem(PolarProblem):
     """The sign of a Hermitian matrix: its polar factor, kept Hermitian."""
 
-    def apply(self, x, coefficients, square):
-        """Return the Hermitian part of p(X), which rounding would otherwise leave."""
-        x = super().apply(x, coefficients, square)
+    def project(self, x):
+        """Return the Hermitian part, which rounding would otherwise leave."""
         return self.arithmetic.store((x + adjoint(x)) / 2)
 
     def extras(self, h):
@@ -211,10 +211,15 @@ class RealSignProblem(SymmetricSignProblem):
             "backward": commutator / size,
         }
 
+    def default_targets(self):
+        """Return what the iteration reaches in the working precision, in units of `_size`."""
+        targets = super().default_targets()
+        return {name: max(targets.values()) for name in targets}
+
     def _size(self, x):
-        """Return ||X||_F^2 / n, which is 1 for a symmetric sign, but at least 1."""
-        mean = self.exact.frobenius(x) ** 2 / x.shape[-1]
-        return self.exact.xp.where(mean > 1, mean, self.exact.xp.ones_like(mean))
+        """Return ||X||_F^2 / sqrt(n), but at least 1: what rounding errors of X^2 grow with."""
+        size = self.exact.frobenius(x) ** 2 / x.shape[-1] ** 0.5
+        return self.exact.xp.where(size > 1, size, self.exact.xp.ones_like(size))
 
     def hermitian(self, x):
         """Return X A."""

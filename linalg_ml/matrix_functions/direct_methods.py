@@ -1,35 +1,32 @@
-"""The reference method: the polar factor from a singular value decomposition."""
+"""The reference methods: factors from LAPACK-like decompositions."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from linalg_ml._core.solve import Method
+from linalg_ml.matrix_functions.spectrum import adjoint
 
 
 @dataclass
-class SvdState:
+class DirectState:
     """The factor and the steps made."""
 
     x: Any
     step: int = 0
 
 
-@dataclass(frozen=True)
-class SvdPolar(Method):
-    """U = P Q^H from the singular value decomposition A = P S Q^H, in at least fp32."""
+class DirectMethod(Method):
+    """One step, which is the whole decomposition, in at least fp32."""
 
     default_maxiter = 1
 
     def init(self, problem, arithmetic, x0):
         """Start from the scaled matrix."""
-        return SvdState(problem.unit)
+        return DirectState(problem.unit)
 
     def step(self, problem, state, arithmetic):
-        """Decompose: one step is the whole method."""
-        exact = problem.exact
-        p, _, qh = exact.xp.linalg.svd(problem.unit, full_matrices=False)
-        arithmetic.count("svd")
-        return SvdState(arithmetic.enter(exact.mm(p, qh)), state.step + 1)
+        """Decompose and round to the working precision."""
+        return DirectState(arithmetic.enter(self.factor(problem.unit, problem.exact)), 1)
 
     def scale(self, problem, arithmetic):
         """Return one: a unitary factor has size one."""
@@ -52,3 +49,26 @@ class SvdPolar(Method):
     def stopped(self, problem, state, measures):
         """Report zero and singular matrices: their factor is not unique."""
         return problem.singular_statuses(state.step > 0)
+
+
+@dataclass(frozen=True)
+class SvdPolar(DirectMethod):
+    """U = P Q^H from the singular value decomposition A = P S Q^H."""
+
+    def factor(self, a, exact):
+        """Return P Q^H."""
+        p, _, qh = exact.xp.linalg.svd(a, full_matrices=False)
+        exact.count("svd")
+        return exact.mm(p, qh)
+
+
+@dataclass(frozen=True)
+class EighSign(DirectMethod):
+    """S = V sign(W) V^H from the eigendecomposition A = V W V^H of a Hermitian matrix."""
+
+    def factor(self, a, exact):
+        """Return V sign(W) V^H."""
+        w, v = exact.xp.linalg.eigh(a)
+        exact.count("eigh")
+        signs = exact.xp.astype(exact.xp.sign(w), v.dtype)
+        return exact.mm(v * signs[..., None, :], adjoint(v))
