@@ -166,7 +166,18 @@ _PUBLISHED = {
 
 
 def schedule_names():
-    """Return the names that `schedule` knows, a tuple of strings."""
+    """Return the names that `schedule` knows.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> from linalg_ml import schedule_names
+    >>> "polar-express" in schedule_names()
+    True
+    """
     return tuple(_PUBLISHED)
 
 

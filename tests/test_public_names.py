@@ -1,0 +1,88 @@
+"""The public names: what is promised is there, documented, and nothing else."""
+
+import inspect
+
+import pytest
+
+import linalg_ml
+
+NAMES = {
+    "ConvergenceError",
+    "Precision",
+    "Result",
+    "Schedule",
+    "Status",
+    "matmul",
+    "matrix_functions",
+    "matrix_sign",
+    "metrics",
+    "minimax_schedule",
+    "orthogonalize",
+    "polar",
+    "problems",
+    "round_to",
+    "schedule",
+    "schedule_names",
+    "shortest_schedule",
+    "signm",
+}
+TAIL = {
+    "rtol": None,
+    "atol": 0.0,
+    "maxiter": None,
+    "steps": None,
+    "x0": None,
+    "precision": None,
+    "rng": None,
+    "callback": None,
+    "check_every": None,
+    "history": False,
+}
+SOLVERS = [linalg_ml.polar, linalg_ml.signm]
+
+
+def test_public_names():
+    assert set(linalg_ml.__all__) == NAMES
+    assert set(linalg_ml.__all__) <= set(dir(linalg_ml))
+    for name in NAMES:
+        assert getattr(linalg_ml, name).__doc__
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_functions_are_documented(name):
+    thing = getattr(linalg_ml, name)
+    if not inspect.isfunction(thing):
+        return
+    doc = inspect.getdoc(thing)
+    parameters = inspect.signature(thing).parameters
+    for section in (*["Parameters"][: len(parameters)], "Returns", "Examples"):
+        assert f"{section}\n---" in doc, f"{name} has no section {section}"
+    for parameter in parameters:
+        assert parameter in doc, f"{name} does not document {parameter}"
+
+
+@pytest.mark.parametrize("solver", SOLVERS, ids=lambda f: f.__name__)
+def test_solvers_share_one_tail(solver):
+    """Same keywords, same order, same defaults; each leaves out only what cannot apply."""
+    parameters = inspect.signature(solver).parameters
+    tail = [name for name in parameters if name in TAIL]
+    assert tail == [name for name in TAIL if name in tail]
+    for name in tail:
+        assert parameters[name].default == TAIL[name]
+        assert parameters[name].kind is inspect.Parameter.KEYWORD_ONLY
+    first = next(iter(parameters.values()))
+    assert first.kind is inspect.Parameter.POSITIONAL_ONLY
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("polr", "polar"), ("msign", "orthogonalize"), ("sign", "signm"), ("Polar", "polar")],
+)
+def test_near_misses_get_a_hint(wrong, right):
+    with pytest.raises(AttributeError, match=f"did you mean '{right}'"):
+        getattr(linalg_ml, wrong)
+
+
+def test_unknown_names_get_none():
+    with pytest.raises(AttributeError, match=r"has no attribute 'completely_else'$"):
+        _ = linalg_ml.completely_else
