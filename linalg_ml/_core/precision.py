@@ -205,19 +205,22 @@ class Arithmetic:
 
     def mm(self, a, b, *, alpha=1.0, beta=0.0, y=None):
         """Return alpha A B + beta Y for (stacks of) matrices; alpha, beta Python numbers."""
-        self._count_product(a.shape, b.shape[-1])
+        key, times = (a.shape, b.shape[-1]), self._multiplied
+        times[key] = times.get(key, 0) + 1
         return self._gemm(a, b, alpha, beta, y)
 
     def mm_sym(self, a, b, *, alpha=1.0, beta=0.0, y=None):
         """Return alpha A B + beta Y where A, B, Y and the result are symmetric or Hermitian."""
-        self._count_product(a.shape, b.shape[-1])
+        key, times = (a.shape, b.shape[-1]), self._multiplied
+        times[key] = times.get(key, 0) + 1
         if a is b and not self.is_complex:
             b = a.mT  # the same matrix, in the form that BLAS can see is symmetric
         return self._gemm(a, b, alpha, beta, y)
 
     def gram(self, x):
         """Return X X^H."""
-        self._count_product(x.shape, x.shape[-2])
+        key, times = (x.shape, x.shape[-2]), self._multiplied
+        times[key] = times.get(key, 0) + 1
         return self._gram(x)
 
     def mv(self, a, x):
@@ -254,10 +257,6 @@ class Arithmetic:
     def count(self, what, number=1):
         """Add to a counter that ends up in ``result.counts``."""
         self._counted[what] = self._counted.get(what, 0) + number
-
-    def _count_product(self, shape, columns):
-        key = (shape, columns)
-        self._multiplied[key] = self._multiplied.get(key, 0) + 1
 
     # The rounding of one product -----------------------------------------------------------
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-# How far a sum of squares may stray before the norm is computed with scaling.
-_SAFE_SQUARES = (1e-250, 1e250)
+# Sums of squares whose terms cannot have lost anything to overflow or underflow.
+_SAFE_SQUARES = {np.dtype(np.float32): (1e-20, 1e30), np.dtype(np.float64): (1e-250, 1e250)}
 
 
 def gemm(a, b, alpha=1.0, beta=0.0, y=None):
@@ -23,14 +23,15 @@ def gram(a):
 
 def frobenius(a):
     """Return the Frobenius norm of each matrix, without overflow or underflow on the way."""
-    real = a.real.dtype if a.dtype.kind == "c" else a.dtype
+    real = a.dtype
+    if real.kind == "c":
+        real = a.real.dtype
     if a.ndim == 2:
         flat = a.reshape(-1)
-        if real == np.float32:  # squares of float32 numbers neither overflow nor vanish here
-            flat = flat.astype(np.result_type(flat, np.float64))
         squares = np.vdot(flat, flat).real
-        if _SAFE_SQUARES[0] < squares < _SAFE_SQUARES[1]:
-            return real.type(np.sqrt(squares))
+        low, high = _SAFE_SQUARES[real]
+        if low < squares < high:
+            return np.sqrt(squares)
     magnitude = np.abs(a)
     largest = magnitude.max(axis=(-2, -1), keepdims=True)
     scale = np.where(largest > 0, largest, largest.dtype.type(1))

@@ -7,6 +7,7 @@ from typing import Any
 
 from linalg_ml._core.solve import Method
 from linalg_ml.matrix_functions.composition import Schedule
+from linalg_ml.matrix_functions.iteration import warn_if_unsafe
 from linalg_ml.matrix_functions.minimax import evaluate, newton_schulz_polynomial
 from linalg_ml.matrix_functions.schedules import (
     chen_chow_schedule,
@@ -44,6 +45,7 @@ class PolynomialMethod(Method):
         """Scale the matrix into the interval of the schedule."""
         lower = problem.interval(self.normalization)
         rows = self.schedule_for(lower, arithmetic.name, problem.steps)
+        warn_if_unsafe(rows, arithmetic.name)
         x, square = problem.start(self.normalization, 1.0 + rows.safety)
         return PolynomialState(x, square, rows)
 
