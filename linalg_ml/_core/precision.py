@@ -246,13 +246,12 @@ class Arithmetic:
     @property
     def counts(self):
         """What was counted: products (of matrices or stacks), their flops, and what else."""
-        sizes = self._multiplied.items()
-        flops = sum(times * prod(shape) * columns for (shape, columns), times in sizes)
-        return {
-            "products": sum(self._multiplied.values()),
-            "flops": flops * (8 if self.is_complex else 2),
-            **self._counted,
-        }
+        products = flops = 0
+        for (shape, columns), times in self._multiplied.items():
+            products += times
+            flops += times * prod(shape) * columns
+        flops *= 8 if self.is_complex else 2
+        return {"products": products, "flops": flops, **self._counted}
 
     def count(self, what, number=1):
         """Add to a counter that ends up in ``result.counts``."""
