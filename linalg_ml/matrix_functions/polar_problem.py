@@ -194,7 +194,7 @@ class PolarProblem:
         stuck = to_numpy(self.is_zero) | (to_numpy(self.is_singular) & idle)
         if not np.any(stuck):
             return None
-        return np.where(stuck, Status.SINGULAR, np.array(None))
+        return one_or_many(np.where(stuck, Status.SINGULAR, np.array(None)))
 
     def verify(self, x):
         """Report a singular matrix as such, even if X came out orthonormal by chance."""
@@ -230,3 +230,8 @@ class PolarProblem:
 def _host(values):
     """Return a Python float, or a NumPy array for a stack."""
     return float(values) if values.ndim == 0 else to_numpy(values)
+
+
+def one_or_many(statuses):
+    """Return the status itself for a single matrix, the array for a stack."""
+    return statuses.item() if statuses.ndim == 0 else statuses

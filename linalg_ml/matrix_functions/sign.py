@@ -10,7 +10,7 @@ from linalg_ml._core.solve import check_limits, solve
 from linalg_ml.matrix_functions.direct_methods import EighSign
 from linalg_ml.matrix_functions.iteration import apply_polynomial
 from linalg_ml.matrix_functions.polar import check_rcond, choose_method, empty_result
-from linalg_ml.matrix_functions.polar_problem import PolarProblem
+from linalg_ml.matrix_functions.polar_problem import PolarProblem, one_or_many
 from linalg_ml.matrix_functions.polynomial_methods import METHODS
 from linalg_ml.matrix_functions.spectrum import adjoint, inverse, reciprocal
 
@@ -243,4 +243,4 @@ class RealSignProblem(SymmetricSignProblem):
         wrong = ~np.asarray(to_numpy(proven))
         if not np.any(wrong):
             return given
-        return np.where(wrong, Status.BREAKDOWN, np.array(None) if given is None else given)
+        return one_or_many(np.where(wrong, Status.BREAKDOWN, np.array(given)))
