@@ -120,8 +120,12 @@ def test_interrupt_keeps_what_is_done(checkout):
     assert results(checkout) == EXPECTED
 
 
-def test_two_processes_share_the_work(checkout):
+@pytest.mark.parametrize("resumes", [True, False])
+def test_processes_share_the_work(checkout, resumes):
     checkout.study(cells=CELLS, items=ITEMS, pause=0.01)
+    if not resumes:
+        checkout.edit("experiments/tiny.py", 'context.remaining(range(cell["items"]))',
+                      'range(cell["items"])')  # fmt: skip
     rivals = [run(checkout) for _ in range(3)]
     for process in rivals:
         _, err = process.communicate(timeout=60)
