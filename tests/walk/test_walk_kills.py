@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import threading
 import time
 
 import pytest
@@ -153,8 +154,11 @@ def test_rival_killed_while_another_waits(checkout):
     first = run(checkout)
     wait_until(lambda: len(stored_items(checkout)) == 3)
     second = run(checkout)
+    rescue = threading.Timer(30, second.kill)  # so that a failure is no hang
+    rescue.start()
     assert "tiny: 1 cells" in second.stderr.readline()
     assert second.stderr.readline() == "tiny: waiting for another process\n"
+    rescue.cancel()
     first.kill()
     first.communicate()
     hold.unlink()
