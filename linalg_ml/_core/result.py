@@ -11,8 +11,11 @@ from typing import Any
 from linalg_ml._core.namespace import is_traced, namespace
 
 
+@enum.unique
 class Status(enum.Enum):
     """Why a solver stopped, from best to worst; ``message`` says what to try."""
+
+    __reduce_ex__ = enum.pickle_by_enum_name  # messages may change
 
     CONVERGED = "The stopping criterion was met, confirmed on the exact residual."
     FIXED_STEPS = "The requested number of steps was made; nothing was tested."
