@@ -211,9 +211,9 @@ class RealSignProblem(SymmetricSignProblem):
             "backward": commutator / size,
         }
 
-    def default_targets(self):
+    def default_targets(self, *, iterated=True):
         """Return what the iteration reaches in the working precision, in units of `_size`."""
-        targets = super().default_targets()
+        targets = super().default_targets(iterated=iterated)
         return {name: max(targets.values()) for name in targets}
 
     def _size(self, x):
