@@ -111,9 +111,20 @@ def backend_ready(backend):
         yield backend
 
 
-@pytest.fixture(params=parameters())
+@pytest.fixture(params=parameters([b for b in BACKENDS if b.name != "jax-x64"]))
 def xp(request):
-    """Every array library in turn."""
+    """Every array library in turn, JAX as it comes: without float64."""
+    with backend_ready(request.param) as backend:
+        yield backend
+
+
+@pytest.fixture(
+    params=parameters(
+        [b for b in BACKENDS if (b.has_float64 and "-" not in b.name) or b.name == "jax-x64"]
+    )
+)
+def xp64(request):
+    """Every array library that has float64 in turn, JAX with x64 enabled."""
     with backend_ready(request.param) as backend:
         yield backend
 

@@ -167,7 +167,7 @@ def test_public_function_keeps_library_dtype_and_shape(xp, rng):
     for dtype in ("float32", "float64", "complex64", "complex128", "float16", "bfloat16"):
         if xp.library == "array_api_strict" and dtype in ("float16", "bfloat16"):
             continue
-        for shape in ((), (3,), (2, 0, 3), (2, 3, 4)):
+        for shape in ((), (2, 0, 3), (3, 4)):
             values = rng.standard_normal(shape)
             a = xp.array(values, dtype)
             before = xp.to_numpy(a)

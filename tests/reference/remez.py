@@ -3,6 +3,8 @@
 Everything here works with monomials in x, in mpmath, with enough digits to afford it.
 """
 
+import itertools
+
 from mpmath import ceil, cos, findroot, log10, lu_solve, matrix, mp, mpf, pi, sqrt, workdps
 
 
@@ -28,11 +30,11 @@ def remez(lower, upper, degree, digits=60):
             c, level = solution[:-1], solution[-1]
             zeros = [
                 bracketed_root(lambda z, c=c: 1 - power_sum(c, z), a, b)
-                for a, b in zip(x, x[1:], strict=False)
+                for a, b in itertools.pairwise(x)
             ]
             inner = [
                 bracketed_root(lambda z, c=c: slope(c, z), a, b)
-                for a, b in zip(zeros, zeros[1:], strict=False)
+                for a, b in itertools.pairwise(zeros)
             ]
             change = max((abs(a - b) for a, b in zip(x[1:-1], inner, strict=True)), default=0)
             x = [l, *inner, u]
