@@ -89,7 +89,7 @@ class PolarProblem:
             self.smallest, largest = self.extremes()
             ratio = self.smallest / self._nonzero(largest)
             self.is_singular = ratio < 4 * self.exact.unit_roundoff
-        least = floor * self.bound
+        least = self.exact.unit_roundoff / 4 * self.bound
         self.smallest = self._nonzero(xp.where(self.smallest > least, self.smallest, least))
         self.rcond = _host(ratio)
         lower = np.asarray(_host(self.smallest / self.bound))
