@@ -27,9 +27,12 @@ def compute(cell, context):
 
 def _cost(cell):
     """Return the flops of a product: nearly all of the time."""
-    return cell.get("rows", 64) * cell.get("columns", 64) * min(
-        cell.get("rows", 64), cell.get("columns", 64)
-    ) + 1e5
+    return (
+        cell.get("rows", 64)
+        * cell.get("columns", 64)
+        * min(cell.get("rows", 64), cell.get("columns", 64))
+        + 1e5
+    )
 
 
 STUDY = Study(

@@ -23,7 +23,7 @@ from linalg_ml.problems import (
 CONDITIONS = tuple(10.0**k for k in range(7))
 BEYOND = (1e9, 1e12, 1e15)  # of matrices only double precision can tell from singular ones
 SPECTRA = ("geometric", "linear", "one-small", "clustered")
-_STORED = {"tf32": "fp32", "bf16 each": "bf16"}  # the format a precision keeps its arrays in
+_STORED = {"tf32": "fp32"}  # the format a precision keeps its arrays in, if not its own
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,16 @@ class MatrixProblem:
         m, n = x.shape
         return self.directions.T @ (x if m <= n else x.T)
 
+    def floor(self, precision):
+        """Return the error of the exact answer of the rounded matrix; None in fp64."""
+        return self.floors.get(_STORED.get(precision.name, precision.name))
+
     def describe(self, precision):
         """Return what is known before any solver runs."""
         return {
             "condition": self.condition,
             "rank": self.rank,
-            "rounding_alone": self.floors.get(_STORED.get(precision, precision)),
+            "rounding_alone": self.floor(precision),
             "reference_error": self.reference_error,
         }
 
@@ -189,4 +193,5 @@ def _left_vectors(a, eps):
     wide = a if a.shape[0] <= a.shape[1] else a.T
     p, values, _ = np.linalg.svd(wide, full_matrices=False)
     rank = int(np.sum(values > max(a.shape) * eps * values[0]))
-    return p[:, :rank], values[0] / values[rank - 1]
+    directions = np.eye(len(values)) if rank == len(values) else p[:, :rank]
+    return directions, values[0] / values[rank - 1]

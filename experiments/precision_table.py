@@ -22,7 +22,7 @@ PRECISIONS = {
     "bf16 each": Precision("bf16", "each"),
 }
 ROLES = ("check", "error", "floor", "cost", "about")
-KINDS = ("solver", "fixed steps", "reference")
+KINDS = ("solver", "past convergence", "fixed steps", "reference")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Family:
         ``load(parameters, context)`` makes a problem of its parameters: any object.
     describe : callable
         ``describe(problem, precision)`` returns the fields known without a solver, such as the
-        condition number and the floor in that precision (a name of `PRECISIONS`).
+        condition number and the floor in that precision (a `linalg_ml.Precision`).
     metrics : tuple of Metric
         Every field that `describe` and a row's ``run`` give, together.
     applies : callable
@@ -99,8 +99,9 @@ class Row:
         ``run(problem, precision)`` solves in a `linalg_ml.Precision` and returns the metrics that
         `Family.describe` does not give.
     kind : str
-        "solver"; "fixed steps" for one that makes a number of steps and converges to nothing;
-        "reference" for one that leaves the precision inside and only rounds its result to it.
+        "solver"; "past convergence" for one that goes on until only rounding is left; "fixed
+        steps" for one that makes a number of steps and converges to nothing; "reference" for
+        one that leaves the precision inside and only rounds its result to it.
     precisions : tuple of str
         Names of `PRECISIONS` it is run in.
     applies : callable
@@ -168,7 +169,7 @@ def pairs(parameters: dict) -> list[tuple[Row, str]]:
 def record(row: Row, problem, precision: str) -> dict:
     """Solve one problem by one row in one precision; return the fields of the record."""
     policy = PRECISIONS[precision]
-    values = {**row.family.describe(problem, precision), **row.run(problem, policy)}
+    values = {**row.family.describe(problem, policy), **row.run(problem, policy)}
     wanted = [metric.field for metric in row.family.metrics]
     if sorted(values) != sorted(wanted):
         odd = sorted(set(values) ^ set(wanted))

@@ -6,13 +6,16 @@ from statistics import median
 from figures.style import PAGE, PALETTE, groups, new_figure
 
 CAPTION = (
-    "Left: what every user can check. Right: the distance to the exact answer. Lines: the default "
-    "solver on synthetic matrices; bands: all solvers that converge; stars: gradients and momenta "
-    "of networks in training, at the condition number of their resolved part; dotted: the error "
-    "of rounding the input once and computing exactly from there on. The check stays at the unit "
-    "roundoff u whatever the condition number, while the error grows with it, until nothing of "
-    "the answer is left. TF32 rounds the operands of products but stores fp32, and keeps the "
-    "answer. Crosses: a solver diverged (and said so)."
+    "Left: what every user can check. Right: the distance to the exact answer in double "
+    "precision. Lines: the default solver on synthetic matrices (median); bands: all solvers that "
+    "converge; stars: gradients and momenta of networks in training, measured on their resolved "
+    "directions and placed at the condition number of those; dotted: the error of rounding the "
+    "input once to the storage format and computing exactly from there on, which no solver can "
+    "avoid; dashed: the unit roundoff u. The check stays near u whatever the condition number; "
+    "the error grows with it until nothing of the answer is left. TF32 rounds only the operands "
+    "of products and stores fp32, and keeps the answer where fp16, of the same u, has lost it. "
+    "Hollow: the solver reported that it did not converge (input singular to working precision, "
+    "or stagnation). Crosses: a solver diverged, and said so."
 )
 COLOURS = {
     "bf16 each": PALETTE[1],
@@ -22,43 +25,53 @@ COLOURS = {
     "fp32": PALETTE[0],
     "fp64": PALETTE[6],
 }
-SIGNIFICANDS = {"bf16": 8, "bf16 each": 8, "fp16": 11, "tf32": 11, "fp32": 24, "fp64": 53}
 NAMES = {
     "bf16 each": "bf16, every operation rounded",
     "bf16": "bf16, one rounding a product",
     "tf32": "TF32, stored in fp32",
 }
-TITLES = {
-    "orthogonality": r"What you can check: orthogonality $\|XX^T-I\|_F/\sqrt{m}$",
-    "polar_error": r"What you want: distance to the polar factor $\|X-U\|_F/\sqrt{m}$",
-    "sign_error": r"What you want: distance to the matrix sign $\|X-S\|_F/\sqrt{m}$",
+STORAGE = ("bf16", "fp16", "fp32")  # tf32 is stored in fp32
+# Title and axis label of the metrics that have one; any other speaks for itself.
+TEXTS = {
+    "orthogonality": ("orthogonality", r"$\|XX^T-I\|_F\,/\,\sqrt{m}$"),
+    "polar_error": ("the polar factor", r"error $\|X-U\|_F\,/\,\sqrt{m}$"),
+    "sign_error": ("the matrix sign", r"error $\|X-\mathrm{sign}(A)\|_F\,/\,\sqrt{m}$"),
 }
-LOST = 0.3  # the error from which the answer is of no use
-DIVERGED = 30.0  # where the crosses are drawn
+QUESTIONS = {"check": "What you can check", "error": "What you want"}
+LOST = (0.3, 3.0)  # an error of this size leaves nothing of the answer
+DIVERGED = 12.0  # where the crosses begin
+BOTTOM, TOP = 1e-17, 1e3
+GREY = "#555555"
+FLOOR = {"color": "black", "linestyle": (0, (1, 1.5)), "linewidth": 1.2, "zorder": 6}
 
 
 def draw(records):
     """Draw one row of two panels for each family."""
     families = groups(records, "family")
-    figure, axes = new_figure(PAGE, 3.9 * len(families), rows=len(families), columns=2)
-    for (family, rows), panels in zip(families.items(), axes.reshape(-1, 2), strict=True):
-        fields = [next(r[role] for r in rows) for role in ("check", "error")]
-        for panel, field in zip(panels, fields, strict=True):
-            _panel(panel, rows, field)
-            panel.set_title(title(field), fontsize=8)
-        _lost(panels[1])
+    figure, axes = new_figure(PAGE, 4.0 * len(families), rows=len(families), columns=2)
+    axes = axes.reshape(-1, 2)
+    for rows, panels in zip(families.values(), axes, strict=True):
+        roles = {role: next(r[role] for r in rows) for role in ("check", "error")}
+        for axis, (role, field) in zip(panels, roles.items(), strict=True):
+            _panel(axis, rows, field)
+            name, label = texts(field)
+            axis.set_title(
+                ("What you can check: " if role == "check" else "What you want: ") + name
+            )
+            axis.set_ylabel(label)
+        _roundoffs(panels[0], rows)
         _floors(panels[1], rows)
-        if len(families) > 1:
-            panels[0].set_ylabel(family)
-        panels[1].sharey(panels[0])
-        panels[1].set_ylim(1e-17, 3 * DIVERGED)
-    _legends(figure, axes.reshape(-1, 2)[0], records)
+        panels[1].axhspan(*LOST, color="#bbbbbb", alpha=0.35, lw=0, zorder=0)
+        panels[1].text(0.985, 1.0, "answer lost", transform=panels[1].get_yaxis_transform(),
+                       ha="right", va="center", color=GREY)  # fmt: skip
+    _legends(axes[0], records)
     return figure
 
 
-def title(field):
-    """Return the title of a metric's panel; a field nobody has named here speaks for itself."""
-    return TITLES.get(field, field.replace("_", " "))
+def texts(field):
+    """Return the name and the axis label of a metric."""
+    words = field.replace("_", " ")
+    return TEXTS.get(field, (words, words))
 
 
 def good(record, field):
@@ -66,97 +79,140 @@ def good(record, field):
     return record["status"] != "DIVERGED" and math.isfinite(record[field])
 
 
+def default_solver(records):
+    """Return the solver of the lines: the first of its family that converges."""
+    return next((r["solver"] for r in records if r["kind"] == "solver"), None)
+
+
 def _panel(axes, records, field):
     solvers = [r for r in records if r["kind"] == "solver"]
-    default = next((r["solver"] for r in solvers), None)
-    for precision, rows in sorted(groups(solvers, "precision").items(), key=_coarse_first):
-        colour = COLOURS.get(precision, "#777777")
-        synthetic = [r for r in rows if r["source"] == "synthetic" and good(r, field)]
-        by_condition = sorted(groups(synthetic, "condition").items())
-        x = [condition for condition, _ in by_condition]
-        values = [[r[field] for r in found] for _, found in by_condition]
+    default = default_solver(records)
+    by_precision = groups(solvers, "precision")
+    for precision in [*COLOURS, *(p for p in by_precision if p not in COLOURS)]:
+        rows = [r for r in by_precision.get(precision, []) if good(r, field)]
+        colour = COLOURS.get(precision, GREY)
+        points = sorted(groups([r for r in rows if _synthetic(r)], "condition").items())
+        values = [[r[field] for r in found] for _, found in points]
         axes.fill_between(
-            x, list(map(min, values)), list(map(max, values)), color=colour, alpha=0.25, lw=0
-        )
-        line = [
-            median([r[field] for r in found if r["solver"] == default] or [math.nan])
-            for _, found in by_condition
-        ]
-        axes.plot(x, line, color=colour, marker="o", markersize=3)
-        stars = [r for r in rows if r["source"] == "real" and r["solver"] == default]
-        stars = [r for r in stars if good(r, field)]
-        axes.plot(
-            [r["condition"] for r in stars],
-            [r[field] for r in stars],
+            [x for x, _ in points],
+            list(map(min, values)),
+            list(map(max, values)),
             color=colour,
-            marker="*",
-            markersize=7,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-            linestyle="none",
-            zorder=4,
+            alpha=0.22,
+            linewidth=0,
         )
-        crosses = [r["condition"] for r in rows if not good(r, field)]
-        axes.plot(
-            crosses,
-            [DIVERGED] * len(crosses),
-            color=colour,
-            marker="X",
-            markersize=5,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-            linestyle="none",
-        )
+        _line(axes, [r for r in rows if r["solver"] == default], field, colour)
+    _crosses(axes, solvers, field)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.set_ylim(BOTTOM, TOP)
+    axes.set_yticks([10.0**k for k in range(-16, 2, 2)])
     axes.set_xlabel("condition number of the input")
 
 
-def _coarse_first(item):
-    names = list(COLOURS)
-    return names.index(item[0]) if item[0] in names else len(names)
+def _synthetic(record):
+    return record["source"] == "synthetic"
 
 
-def _lost(axes):
-    axes.axhspan(LOST, 3, color="#bbbbbb", alpha=0.35, lw=0, zorder=0)
-    axes.text(0.985, 1.0, "answer lost", transform=axes.get_yaxis_transform(), ha="right",
-              va="center", fontsize=7, color="#444444")  # fmt: skip
+def _line(axes, rows, field, colour):
+    """Draw one solver: a line through the synthetic problems, stars for the others."""
+    points = sorted(groups([r for r in rows if _synthetic(r)], "condition").items())
+    x = [condition for condition, _ in points]
+    y = [median(r[field] for r in found) for _, found in points]
+    axes.plot(x, y, color=colour, marker="o", markersize=3)
+    hollow = [
+        (condition, value)
+        for condition, value, (_, found) in zip(x, y, points, strict=True)
+        if sum(r["status"] == "CONVERGED" for r in found) * 2 < len(found)
+    ]
+    if hollow:
+        axes.plot(*zip(*hollow, strict=True), color=colour, marker="o", markersize=3,
+                  markerfacecolor="white", linestyle="none", zorder=5)  # fmt: skip
+    for row in rows:
+        if not _synthetic(row):
+            reached = row["status"] == "CONVERGED"
+            axes.plot(
+                row["condition"],
+                row[field],
+                color=colour,
+                marker="*",
+                markersize=7.5 if reached else 6.5,
+                markerfacecolor=colour if reached else "white",
+                markeredgecolor="white" if reached else colour,
+                markeredgewidth=0.5 if reached else 0.8,
+                zorder=4,
+            )
+
+
+def _crosses(axes, solvers, field):
+    """Mark divergences above everything else, one level for each precision they occur in."""
+    bad = groups([r for r in solvers if not good(r, field)], "precision")
+    for level, (precision, rows) in enumerate(bad.items()):
+        axes.plot(
+            [r["condition"] for r in rows],
+            [_height(level)] * len(rows),
+            color=COLOURS.get(precision, GREY),
+            marker="X",
+            markersize=5,
+            markeredgewidth=0,
+            linestyle="none",
+        )
+    if bad:
+        who = ", ".join(dict.fromkeys(r["solver"] for rows in bad.values() for r in rows))
+        height = _height((len(bad) - 1) / 2)
+        axes.text(0.985, height, f"diverged: {who}", transform=axes.get_yaxis_transform(),
+                  ha="right", va="center", color=GREY)  # fmt: skip
+
+
+def _height(level):
+    return DIVERGED * 4.0**level
+
+
+def _roundoffs(axes, records):
+    for precision, rows in groups(records, "precision").items():
+        axes.axhline(
+            rows[0]["unit_roundoff"],
+            color=COLOURS.get(precision, GREY),
+            linestyle=(0, (4, 3)),
+            linewidth=0.7,
+            zorder=1,
+        )
 
 
 def _floors(axes, records):
     """Draw the error that rounding the input alone makes, once for each storage format."""
-    for precision in ("bf16", "fp16", "fp32"):
-        rows = [r for r in records if r["precision"] == precision and r["source"] == "synthetic"]
-        rows = [r for r in rows if r.get("rounding_alone")]
-        points = sorted(groups(rows, "condition").items())
+    rows = [r for r in records if _synthetic(r) and r.get("rounding_alone")]
+    for precision in STORAGE:
+        points = sorted(
+            groups([r for r in rows if r["precision"] == precision], "condition").items()
+        )
         axes.plot(
             [condition for condition, _ in points],
             [median(r["rounding_alone"] for r in found) for _, found in points],
-            color=COLOURS[precision],
-            linestyle=":",
-            linewidth=1.4,
+            **FLOOR,
         )
 
 
-def _legends(figure, axes, records):
+def _legends(panels, records):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    present = {r["precision"] for r in records}
-    default = next((r["solver"] for r in records if r["kind"] == "solver"), "default")
-    handles = [
+    roundoff = {r["precision"]: r["unit_roundoff"] for r in records}
+    colours = [
         Line2D([], [], color=colour, linewidth=2.5,
-               label=f"{NAMES.get(name, name)}  ($u=2^{{-{SIGNIFICANDS[name]}}}$)")
+               label=f"{NAMES.get(name, name)}  ($u=2^{{{round(math.log2(roundoff[name]))}}}$)")
         for name, colour in COLOURS.items()
-        if name in present
+        if name in roundoff
     ]  # fmt: skip
-    axes[0].legend(handles=handles, loc="center right", bbox_to_anchor=(1.0, 0.34))
-    grey = "#555555"
-    handles = [
-        Line2D([], [], color=grey, marker="o", markersize=3, label=f"{default}, synthetic"),
-        Patch(color=grey, alpha=0.3, label="all methods that converge"),
-        Line2D([], [], color=grey, marker="*", ls="none", markersize=7, label="real gradients"),
-        Line2D([], [], color=grey, ls=":", label="input rounded once, then exact"),
-        Line2D([], [], color=grey, marker="X", ls="none", label="a method diverged"),
-    ]
-    axes[1].legend(handles=handles, loc="lower right")
+    colours.append(Line2D([], [], color=GREY, linestyle=(0, (4, 3)), lw=0.7, label="u of each"))
+    panels[0].legend(handles=colours, loc="center right", bbox_to_anchor=(1.0, 0.34),
+                     labelspacing=0.3)  # fmt: skip
+    marks = [
+        Line2D([], [], color=GREY, marker="o", ms=3, label=f"{default_solver(records)}, synthetic"),
+        Patch(color=GREY, alpha=0.3, linewidth=0, label="all methods that converge"),
+        Line2D([], [], color=GREY, marker="*", ls="none", ms=7, label="the same, real matrices"),
+        Line2D([], [], label="input rounded once, then exact", **FLOOR),
+        Line2D([], [], color=GREY, marker="o", ms=3, mfc="white", ls="none",
+               label="hollow: singular or stagnated"),
+    ]  # fmt: skip
+    panels[1].legend(handles=marks, loc="lower right")

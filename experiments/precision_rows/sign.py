@@ -1,11 +1,9 @@
 """Rows of the matrix sign of symmetric matrices: every method of `linalg_ml.signm`."""
 
-from functools import partial
-
 import linalg_ml as la
 from experiments import precision_matrices as matrices
 from experiments.precision_rows import polar
-from experiments.precision_table import NIT, PRODUCTS, STATUS, Family, Metric, Row
+from experiments.precision_table import NIT, PRODUCTS, STATUS, Family, Metric
 
 METHODS = tuple(method for method in polar.METHODS if method != "turbo")
 # Others are singular, or their spectrum has no gap in the middle.
@@ -19,11 +17,10 @@ FULL_REAL = (
 )
 
 
-def run(method, problem, precision):
+def run(method, steps, problem, precision):
     """Compute the sign and measure it."""
-    steps = polar.STEPS.get(method)
     result = la.signm(problem.a, method=method, steps=steps, precision=precision)
-    return polar.matrix_metrics(problem, result, "sign_error")
+    return polar.matrix_metrics(problem, precision, result, "sign_error")
 
 
 def order_of(name):
@@ -57,4 +54,4 @@ FAMILY = Family(
     ),
     applies=matrices.worth_solving,
 )
-ROWS = [Row(method, FAMILY, partial(run, method), kind=polar.kind(method)) for method in METHODS]
+ROWS = polar.rows(FAMILY, run, METHODS)
