@@ -85,6 +85,8 @@ def default_solver(records):
 
 
 def _panel(axes, records, field):
+    axes.set_xscale("log")
+    axes.set_yscale("log")
     solvers = [r for r in records if r["kind"] == "solver"]
     default = default_solver(records)
     by_precision = groups(solvers, "precision")
@@ -92,7 +94,7 @@ def _panel(axes, records, field):
         rows = [r for r in by_precision.get(precision, []) if good(r, field)]
         colour = COLOURS.get(precision, GREY)
         points = sorted(groups([r for r in rows if _synthetic(r)], "condition").items())
-        values = [[r[field] for r in found] for _, found in points]
+        values = [[_shown(r, field) for r in found] for _, found in points]
         axes.fill_between(
             [x for x, _ in points],
             list(map(min, values)),
@@ -103,11 +105,14 @@ def _panel(axes, records, field):
         )
         _line(axes, [r for r in rows if r["solver"] == default], field, colour)
     _crosses(axes, solvers, field)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
     axes.set_ylim(BOTTOM, TOP)
     axes.set_yticks([10.0**k for k in range(-16, 2, 2)])
     axes.set_xlabel("condition number of the input")
+
+
+def _shown(record, field):
+    """Return a value, or the bottom of the panel for one below it, zero above all."""
+    return max(record[field], BOTTOM)
 
 
 def _synthetic(record):
@@ -118,7 +123,7 @@ def _line(axes, rows, field, colour):
     """Draw one solver: a line through the synthetic problems, stars for the others."""
     points = sorted(groups([r for r in rows if _synthetic(r)], "condition").items())
     x = [condition for condition, _ in points]
-    y = [median(r[field] for r in found) for _, found in points]
+    y = [median(_shown(r, field) for r in found) for _, found in points]
     axes.plot(x, y, color=colour, marker="o", markersize=3)
     hollow = [
         (condition, value)
@@ -133,7 +138,7 @@ def _line(axes, rows, field, colour):
             reached = row["status"] == "CONVERGED"
             axes.plot(
                 row["condition"],
-                row[field],
+                _shown(row, field),
                 color=colour,
                 marker="*",
                 markersize=7.5 if reached else 6.5,
@@ -150,7 +155,7 @@ def _crosses(axes, solvers, field):
     for level, (precision, rows) in enumerate(bad.items()):
         axes.plot(
             [r["condition"] for r in rows],
-            [_height(level)] * len(rows),
+            [_cross_height(level)] * len(rows),
             color=COLOURS.get(precision, GREY),
             marker="X",
             markersize=5,
@@ -159,12 +164,12 @@ def _crosses(axes, solvers, field):
         )
     if bad:
         who = ", ".join(dict.fromkeys(r["solver"] for rows in bad.values() for r in rows))
-        height = _height((len(bad) - 1) / 2)
+        height = _cross_height((len(bad) - 1) / 2)
         axes.text(0.985, height, f"diverged: {who}", transform=axes.get_yaxis_transform(),
                   ha="right", va="center", color=GREY)  # fmt: skip
 
 
-def _height(level):
+def _cross_height(level):
     return DIVERGED * 4.0**level
 
 

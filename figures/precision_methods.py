@@ -35,7 +35,6 @@ def draw(records):
         values = [[_worst(rows, p, field) for p in precisions] for rows in methods.values()]
         shown = [[_shade(v) for v in row] for row in values]
         image = axis.imshow(shown, cmap=SHADES, norm=LogNorm(*RANGE), aspect="auto")
-        image.cmap.set_bad("white")
         _write(axis, values, image)
         _frame(axis, methods, precisions, first=role == "check")
         axis.set_title(f"{QUESTIONS[role]}: {texts(field)[0]}")
