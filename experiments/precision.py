@@ -49,6 +49,6 @@ STUDY = Study(
     cost=_cost,
     quick={"level": "quick"},
     full={"level": "full"},
-    quick_seconds=12,
-    full_seconds=600,
+    quick_seconds=10,
+    full_seconds=240,
 )

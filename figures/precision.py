@@ -7,15 +7,15 @@ from figures.style import PAGE, PALETTE, groups, new_figure
 
 CAPTION = (
     "Left: what every user can check. Right: the distance to the exact answer in double "
-    "precision. Lines: the default solver on synthetic matrices (median); bands: all solvers that "
-    "converge; stars: gradients and momenta of networks in training, measured on their resolved "
-    "directions and placed at the condition number of those; dotted: the error of rounding the "
-    "input once to the storage format and computing exactly from there on, which no solver can "
-    "avoid; dashed: the unit roundoff u. The check stays near u whatever the condition number; "
-    "the error grows with it until nothing of the answer is left. TF32 rounds only the operands "
-    "of products and stores fp32, and keeps the answer where fp16, of the same u, has lost it. "
-    "Hollow: the solver reported that it did not converge (input singular to working precision, "
-    "or stagnation). Crosses: a solver diverged, and said so."
+    "precision. Lines: the default solver on synthetic matrices (median); bands: the medians of "
+    "all solvers that converge; stars: gradients and momenta of networks in training, measured on "
+    "their resolved directions and placed at the condition number of those; dotted: the error of "
+    "rounding the input once to the storage format and computing exactly from there on, which no "
+    "solver can avoid; dashed: the unit roundoff u. The check stays near u whatever the condition "
+    "number; the error grows with it until nothing of the answer is left. TF32 rounds only the "
+    "operands of products and stores fp32, and keeps the answer where fp16, of the same u, has "
+    "lost it. Hollow: the solver reported that it did not converge (input singular to working "
+    "precision, or stagnation). Crosses: a solver diverged, or is off by more than three."
 )
 COLOURS = {
     "bf16 each": PALETTE[1],
@@ -40,7 +40,7 @@ TEXTS = {
 QUESTIONS = {"check": "What you can check", "error": "What you want"}
 LOST = (0.3, 3.0)  # an error of this size leaves nothing of the answer
 DIVERGED = 12.0  # where the crosses begin
-BOTTOM, TOP = 1e-17, 1e3
+BOTTOM, TOP = 1e-17, 3e3
 GREY = "#555555"
 FLOOR = {"color": "black", "linestyle": (0, (1, 1.5)), "linewidth": 1.2, "zorder": 6}
 
@@ -75,8 +75,8 @@ def texts(field):
 
 
 def good(record, field):
-    """Whether a record has a finite value that does not come from a divergence."""
-    return record["status"] != "DIVERGED" and math.isfinite(record[field])
+    """Whether a record has a value that does not come from a divergence."""
+    return record["status"] != "DIVERGED" and record[field] < LOST[1]
 
 
 def default_solver(records):
@@ -94,7 +94,11 @@ def _panel(axes, records, field):
         rows = [r for r in by_precision.get(precision, []) if good(r, field)]
         colour = COLOURS.get(precision, GREY)
         points = sorted(groups([r for r in rows if _synthetic(r)], "condition").items())
-        values = [[_shown(r, field) for r in found] for _, found in points]
+        # The typical value of each solver: what problems differ in would hide the precisions.
+        values = [
+            [median(_shown(r, field) for r in own) for own in groups(found, "solver").values()]
+            for _, found in points
+        ]
         axes.fill_between(
             [x for x, _ in points],
             list(map(min, values)),
@@ -170,7 +174,7 @@ def _crosses(axes, solvers, field):
 
 
 def _cross_height(level):
-    return DIVERGED * 4.0**level
+    return DIVERGED * 3.0**level
 
 
 def _roundoffs(axes, records):
@@ -210,7 +214,7 @@ def _legends(panels, records):
         if name in roundoff
     ]  # fmt: skip
     colours.append(Line2D([], [], color=GREY, linestyle=(0, (4, 3)), lw=0.7, label="u of each"))
-    panels[0].legend(handles=colours, loc="center right", bbox_to_anchor=(1.0, 0.34),
+    panels[0].legend(handles=colours, loc="center right", bbox_to_anchor=(1.0, 0.325),
                      labelspacing=0.3)  # fmt: skip
     marks = [
         Line2D([], [], color=GREY, marker="o", ms=3, label=f"{default_solver(records)}, synthetic"),
