@@ -31,9 +31,9 @@ class Verdict:
 
     def _goal(self):
         """Return where a compiled loop can stop: one number asked of one matrix, or None."""
-        if len(self.demands) == 1 and type(self.demands.get("residual")) is float:
-            return self.demands["residual"]
-        return None
+        demand = self.demands.get("residual")
+        single = type(self.unusable) is bool and type(demand) is float
+        return demand if single and len(self.demands) == 1 else None
 
     @property
     def hopeless(self):
