@@ -349,7 +349,7 @@ def _plain(number):
     return complex(number) if isinstance(number, (complex, np.complexfloating)) else float(number)
 
 
-@np.errstate(over="ignore")
+@np.errstate(all="ignore")
 def round_to(a, target, /):
     """Round the entries of an array to a shorter floating-point format, ties to even.
 
@@ -389,6 +389,7 @@ def round_to(a, target, /):
     return astype(rounded, a.dtype)
 
 
+@np.errstate(all="ignore")
 def matmul(a, b, /, *, precision=None):
     """Multiply matrices under a precision policy.
 

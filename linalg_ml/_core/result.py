@@ -61,8 +61,8 @@ _SEVERITY = {status: rank for rank, status in enumerate(Status)}
 
 
 def worst(statuses):
-    """Return the most severe of several statuses."""
-    return max(statuses, key=lambda status: status.severity)
+    """Return the most severe of several statuses; of none, CONVERGED."""
+    return max(statuses, key=lambda status: status.severity, default=Status.CONVERGED)
 
 
 class ConvergenceError(RuntimeError):

@@ -364,7 +364,8 @@ class _Loop:
         self.residual = exact["residual"]
         if own is not None and (own is Status.CONVERGED or self.method.rule):
             self.criterion = self.method.rule or self.method.criterion
-        outcome = (reason, verdict.meets(exact), own, finite(self.residual), verdict.unusable)
+        sound = finite(self.residual) & negate(verdict.lost)
+        outcome = (reason, verdict.meets(exact), own, sound, verdict.unusable)
         if type(self.residual) is float:
             return fate(*outcome)
         fates = np.frompyfunc(fate, 5, 1)(*outcome)

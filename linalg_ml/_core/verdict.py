@@ -25,15 +25,16 @@ class Verdict:
         self.unusable = self.settled = unusable
         self.first, self.checks = patience or (None, None)
         self.first = None if self.first is None else self.first + nit
+        self.lost = False
         self.best = self.best_exact = math.inf
         self.idle = self.failed = 0
         self.goal = self._goal()
 
     def _goal(self):
         """Return where a compiled loop can stop: one number asked of one matrix, or None."""
-        if len(self.demands) == 1 and type(self.demands.get("residual")) is float:
-            return self.demands["residual"]
-        return None
+        demand = self.demands.get("residual")
+        single = type(self.unusable) is bool and type(demand) is float
+        return demand if single and len(self.demands) == 1 else None
 
     @property
     def hopeless(self):
@@ -69,7 +70,8 @@ class Verdict:
         ``own`` is what the method's own rule said.
         """
         met = self.meets(measures, self.demands)
-        self.settled = self.unusable | negate(finite(measures["residual"])) | _given(own)
+        self.lost = negate(finite(measures["residual"]))
+        self.settled = self.unusable | self.lost | _given(own)
         if every(met | self.settled):
             return Status.STAGNATED if every(self.settled) else Status.CONVERGED
         if self.first is None or nit < self.first:

@@ -49,7 +49,7 @@ class DirectMethod(Method):
 
     def stopped(self, problem, state, measures):
         """Report zero and singular matrices: their factor is not unique."""
-        return problem.singular_statuses(state.step > 0)
+        return problem.hopeless(state.step > 0)
 
 
 @dataclass(frozen=True)
