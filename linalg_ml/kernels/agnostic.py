@@ -34,6 +34,24 @@ def gram(a):
     return xp.matmul(a, xp.conj(a.mT) if is_complex(a) else a.mT)
 
 
+def dot(x, y):
+    """Return the inner products x^H y along the last axis."""
+    return namespace(x).sum((namespace(x).conj(x) if is_complex(x) else x) * y, axis=-1)
+
+
+def axpy(alpha, x, y):
+    """Return alpha x + y; ``y`` is consumed, its memory may be reused.
+
+    ``alpha`` is a number, or an array of numbers, one for each vector of a stack (..., n).
+    """
+    return (alpha[..., None] if getattr(alpha, "ndim", 0) else alpha) * x + y
+
+
+def cg_update(alpha, p, ap, x, r):
+    """Return x + alpha p and r - alpha ap; ``x`` and ``r`` are consumed as by `axpy`."""
+    return axpy(alpha, p, x), axpy(-alpha, ap, r)
+
+
 @np.errstate(all="ignore")
 def frobenius(a):
     """Return the Frobenius norm of each matrix, in at least fp32.
@@ -81,3 +99,12 @@ def soft_threshold(a, threshold):
         threshold = threshold.item()  # a NumPy number would promote the arrays of some libraries
     shrunk = xp.abs(a) - threshold
     return xp.sign(a) * xp.where(shrunk > 0, shrunk, xp.zeros_like(shrunk))
+
+
+def solve_triangular(a, b, *, lower):
+    """Return the solution x of A x = b for triangular A (..., n, n) and b (..., n).
+
+    Entries on the other side of the diagonal are zero.
+    """
+    del lower  # the standard knows general systems only
+    return namespace(a).linalg.solve(a, b[..., None])[..., 0]

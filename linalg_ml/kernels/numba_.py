@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from linalg_ml.kernels import numpy_
+from linalg_ml.kernels import agnostic, numpy_
 
 
 def _compiled(function):
@@ -133,3 +133,131 @@ def csr_sor(indptr, indices, data, diagonal, b, x, omega, sweeps, target=None):
         indptr, indices, data, diagonal, b, x, x.dtype.type(omega), sweeps, goal
     )
     return done, residual, target is not None and residual <= goal
+
+
+@_compiled
+def _axpy(alpha, x, y):
+    for k in range(y.shape[0]):
+        a, u, v = alpha[k], x[k], y[k]
+        for i in range(v.size):
+            v[i] += a * u[i]
+
+
+@_compiled
+def _cg_update(alpha, p, ap, x, r):
+    for k in range(x.shape[0]):
+        a, pk, apk, xk, rk = alpha[k], p[k], ap[k], x[k], r[k]
+        for i in range(xk.size):
+            xk[i] += a * pk[i]
+            rk[i] -= a * apk[i]
+
+
+def axpy(alpha, x, y):
+    """Return alpha x + y in the memory of ``y`` where the arrays are of one kind."""
+    rows = _as_rows(alpha, x, y)
+    if rows is None:
+        return agnostic.axpy(alpha, x, y)
+    _axpy(*rows)
+    return y
+
+
+def cg_update(alpha, p, ap, x, r):
+    """Return x + alpha p and r - alpha ap in the memory of ``x`` and ``r``."""
+    rows = _as_rows(alpha, p, ap, x, r)
+    if rows is None or not x.flags.writeable:
+        return agnostic.cg_update(alpha, p, ap, x, r)
+    _cg_update(*rows)
+    return x, r
+
+
+def _as_rows(alpha, *arrays):
+    """Return alpha and the arrays as stacks of rows; None if they are not of one kind."""
+    last = arrays[-1]
+    if not last.flags.writeable:
+        return None
+    for array in arrays:
+        same = array.shape == last.shape and array.dtype == last.dtype
+        if not (same and array.flags.c_contiguous):
+            return None
+    if last.ndim == 1:
+        return np.array([alpha]), *(array[None] for array in arrays)
+    alpha = np.ascontiguousarray(np.broadcast_to(alpha, last.shape[:-1])).reshape(-1)
+    return alpha, *(array.reshape(-1, last.shape[-1]) for array in arrays)
+
+
+@_compiled
+def _csr_solve_lower(indptr, indices, data, pivots, b):
+    for k in range(b.shape[0]):
+        x = b[k]
+        for i in range(x.size):
+            s = x[i]
+            for t in range(indptr[i], indptr[i + 1]):
+                s -= data[t] * x[indices[t]]
+            x[i] = s / pivots[i]
+
+
+@_compiled
+def _csr_solve_upper(indptr, indices, data, pivots, b):
+    for k in range(b.shape[0]):
+        x = b[k]
+        for i in range(x.size - 1, -1, -1):
+            s = x[i]
+            for t in range(indptr[i], indptr[i + 1]):
+                s -= data[t] * x[indices[t]]
+            x[i] = s / pivots[i]
+
+
+def csr_solve_lower(strict, pivots, b):
+    """Solve (L + diag(pivots)) x = b for b of shape (..., n).
+
+    ``strict`` is a strictly lower triangular CSR matrix of the dtype of ``b`` and ``pivots``.
+    """
+    x = np.array(b, order="C")
+    _csr_solve_lower(
+        strict.indptr, strict.indices, strict.data, pivots, x.reshape(-1, x.shape[-1])
+    )
+    return x
+
+
+def csr_solve_upper(strict, pivots, b):
+    """Solve (U + diag(pivots)) x = b as `csr_solve_lower` does, for strictly upper ``strict``."""
+    x = np.array(b, order="C")
+    _csr_solve_upper(
+        strict.indptr, strict.indices, strict.data, pivots, x.reshape(-1, x.shape[-1])
+    )
+    return x
+
+
+@_compiled
+def _csr_ic0(indptr, indices, data, pivots):
+    for i in range(pivots.size):
+        pivot = pivots[i].real
+        for t in range(indptr[i], indptr[i + 1]):
+            j = indices[t]
+            s = data[t]
+            left, right = indptr[i], indptr[j]
+            while left < t and right < indptr[j + 1]:
+                if indices[left] == indices[right]:
+                    s -= data[left] * np.conj(data[right])
+                    left += 1
+                    right += 1
+                elif indices[left] < indices[right]:
+                    left += 1
+                else:
+                    right += 1
+            s /= pivots[j]
+            data[t] = s
+            pivot -= (s * np.conj(s)).real
+        if not (pivot > 0 and pivot < np.inf):
+            return i, pivot
+        pivots[i] = np.sqrt(pivot)
+    return -1, 0.0
+
+
+def csr_ic0(strict, pivots):
+    """Overwrite the strict lower part and the diagonal of A with those of L, A ~ L L^H.
+
+    L has no entries where A has none. Return (-1, 0.0), or the first row whose pivot is not
+    positive and that pivot. Columns must be sorted.
+    """
+    return _csr_ic0(strict.indptr, strict.indices, strict.data, pivots)
