@@ -12,6 +12,8 @@ NAMES = {
     "Result",
     "Schedule",
     "Status",
+    "cg",
+    "krylov",
     "matmul",
     "matrix_functions",
     "matrix_sign",
@@ -38,7 +40,7 @@ TAIL = {
     "check_every": None,
     "history": False,
 }
-SOLVERS = [linalg_ml.polar, linalg_ml.signm]
+SOLVERS = [linalg_ml.cg, linalg_ml.polar, linalg_ml.signm]
 
 
 def test_public_names():

@@ -39,17 +39,18 @@ def dot(x, y):
     return namespace(x).sum((namespace(x).conj(x) if is_complex(x) else x) * y, axis=-1)
 
 
-def axpy(alpha, x, y):
-    """Return alpha x + y; ``y`` is consumed, its memory may be reused.
+def xpby(x, beta, y):
+    """Return x + beta y; ``y`` is consumed: its memory may be reused.
 
-    ``alpha`` is a number, or an array of numbers, one for each vector of a stack (..., n).
+    ``beta`` is a number, or an array of numbers, one for each vector of a stack (..., n).
     """
-    return (alpha[..., None] if getattr(alpha, "ndim", 0) else alpha) * x + y
+    return x + (beta[..., None] if getattr(beta, "ndim", 0) else beta) * y
 
 
 def cg_update(alpha, p, ap, x, r):
-    """Return x + alpha p and r - alpha ap; ``x`` and ``r`` are consumed as by `axpy`."""
-    return axpy(alpha, p, x), axpy(-alpha, ap, r)
+    """Return x + alpha p and r - alpha ap; ``x`` and ``r`` are consumed as in `xpby`."""
+    alpha = alpha[..., None] if getattr(alpha, "ndim", 0) else alpha
+    return x + alpha * p, r - alpha * ap
 
 
 @np.errstate(all="ignore")

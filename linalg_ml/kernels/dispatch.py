@@ -26,7 +26,7 @@ FILES_OF_KERNELS = {
     "matmul_precision": ("agnostic", "cupy_", "torch_", "jax_"),
     "soft_threshold": ("agnostic", "numpy_", "numba_"),
     "dot": ("agnostic", "numpy_"),
-    "axpy": ("agnostic", "numba_"),
+    "xpby": ("agnostic", "numba_"),
     "cg_update": ("agnostic", "numba_"),
     "solve_triangular": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "csr_solve_lower": ("numba_", "cupy_"),

@@ -136,11 +136,11 @@ def csr_sor(indptr, indices, data, diagonal, b, x, omega, sweeps, target=None):
 
 
 @_compiled
-def _axpy(alpha, x, y):
+def _xpby(beta, x, y):
     for k in range(y.shape[0]):
-        a, u, v = alpha[k], x[k], y[k]
+        b, u, v = beta[k], x[k], y[k]
         for i in range(v.size):
-            v[i] += a * u[i]
+            v[i] = u[i] + b * v[i]
 
 
 @_compiled
@@ -152,12 +152,12 @@ def _cg_update(alpha, p, ap, x, r):
             rk[i] -= a * apk[i]
 
 
-def axpy(alpha, x, y):
-    """Return alpha x + y in the memory of ``y`` where the arrays are of one kind."""
-    rows = _as_rows(alpha, x, y)
+def xpby(x, beta, y):
+    """Return x + beta y in the memory of ``y`` where the arrays are of one kind."""
+    rows = _as_rows(beta, x, y)
     if rows is None:
-        return agnostic.axpy(alpha, x, y)
-    _axpy(*rows)
+        return agnostic.xpby(x, beta, y)
+    _xpby(*rows)
     return y
 
 
@@ -213,18 +213,14 @@ def csr_solve_lower(strict, pivots, b):
     ``strict`` is a strictly lower triangular CSR matrix of the dtype of ``b`` and ``pivots``.
     """
     x = np.array(b, order="C")
-    _csr_solve_lower(
-        strict.indptr, strict.indices, strict.data, pivots, x.reshape(-1, x.shape[-1])
-    )
+    _csr_solve_lower(strict.indptr, strict.indices, strict.data, pivots, x.reshape(-1, x.shape[-1]))
     return x
 
 
 def csr_solve_upper(strict, pivots, b):
     """Solve (U + diag(pivots)) x = b as `csr_solve_lower` does, for strictly upper ``strict``."""
     x = np.array(b, order="C")
-    _csr_solve_upper(
-        strict.indptr, strict.indices, strict.data, pivots, x.reshape(-1, x.shape[-1])
-    )
+    _csr_solve_upper(strict.indptr, strict.indices, strict.data, pivots, x.reshape(-1, x.shape[-1]))
     return x
 
 
