@@ -9,7 +9,7 @@ import scipy.sparse.linalg
 
 from experiments.bench.side_by_side import compare
 from linalg_ml import cg
-from linalg_ml.krylov import ic0, jacobi
+from linalg_ml.krylov import ic0
 
 
 def poisson(points):
@@ -23,10 +23,10 @@ def main(steps=50):
     """Print the time of a step, unpreconditioned and preconditioned, beside SciPy's."""
     print(f"conjugate gradients, five-point Laplacian, fp64, mean of {steps} steps")
     print(f"{'n':>8} {'M':>8} {'SciPy':>10} {'ours':>10} {'ratio':>7}")
-    for points in (30, 100, 200, 400):
+    for points in (30, 100, 200):
         a = poisson(points)
         b = np.random.default_rng(0).standard_normal(points**2)
-        for name, M in (("none", None), ("jacobi", jacobi(a)), ("ic0", ic0(a))):
+        for name, M in (("none", None), ("ic0", ic0(a))):
             options = {"M": M, "rtol": 1e-300, "maxiter": steps}
             theirs, ours = compare(
                 {

@@ -275,7 +275,7 @@ class Arithmetic:
         return self._gram(x)
 
     def mv(self, a, x):
-        """Return A x for vectors x of shape (..., n); a matrix they share meets them all at once."""
+        """Return A x for vectors x of shape (..., n); one product where they share the matrix."""
         self.count("matvecs")
         if a.ndim > 2 or x.ndim < 2:
             return self._gemm(a, x[..., None], 1.0, 0.0, None)[..., 0]

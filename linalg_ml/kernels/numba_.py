@@ -136,53 +136,47 @@ def csr_sor(indptr, indices, data, diagonal, b, x, omega, sweeps, target=None):
 
 
 @_compiled
-def _xpby(beta, x, y):
-    for k in range(y.shape[0]):
-        b, u, v = beta[k], x[k], y[k]
-        for i in range(v.size):
-            v[i] = u[i] + b * v[i]
+def _xpby(x, beta, y):
+    for i in range(y.size):
+        y[i] = x[i] + beta * y[i]
 
 
 @_compiled
 def _cg_update(alpha, p, ap, x, r):
-    for k in range(x.shape[0]):
-        a, pk, apk, xk, rk = alpha[k], p[k], ap[k], x[k], r[k]
-        for i in range(xk.size):
-            xk[i] += a * pk[i]
-            rk[i] -= a * apk[i]
+    for i in range(x.size):
+        x[i] += alpha * p[i]
+        r[i] -= alpha * ap[i]
 
 
 def xpby(x, beta, y):
     """Return x + beta y in the memory of ``y`` where the arrays are of one kind."""
-    rows = _as_rows(beta, x, y)
-    if rows is None:
+    if not (y.flags.writeable and _of_one_kind(x, y)):
         return agnostic.xpby(x, beta, y)
-    _xpby(*rows)
+    if y.ndim == 1:
+        _xpby(x, beta, y)
+        return y
+    beta = np.broadcast_to(beta, y.shape[:-1])
+    for index in np.ndindex(*y.shape[:-1]):
+        _xpby(x[index], beta[index], y[index])
     return y
 
 
 def cg_update(alpha, p, ap, x, r):
     """Return x + alpha p and r - alpha ap in the memory of ``x`` and ``r``."""
-    rows = _as_rows(alpha, p, ap, x, r)
-    if rows is None or not x.flags.writeable:
+    if not (x.flags.writeable and r.flags.writeable and _of_one_kind(p, ap, x, r)):
         return agnostic.cg_update(alpha, p, ap, x, r)
-    _cg_update(*rows)
+    if x.ndim == 1:
+        _cg_update(alpha, p, ap, x, r)
+        return x, r
+    alpha = np.broadcast_to(alpha, x.shape[:-1])
+    for index in np.ndindex(*x.shape[:-1]):
+        _cg_update(alpha[index], p[index], ap[index], x[index], r[index])
     return x, r
 
 
-def _as_rows(alpha, *arrays):
-    """Return alpha and the arrays as stacks of rows; None if they are not of one kind."""
-    last = arrays[-1]
-    if not last.flags.writeable:
-        return None
-    for array in arrays:
-        same = array.shape == last.shape and array.dtype == last.dtype
-        if not (same and array.flags.c_contiguous):
-            return None
-    if last.ndim == 1:
-        return np.array([alpha]), *(array[None] for array in arrays)
-    alpha = np.ascontiguousarray(np.broadcast_to(alpha, last.shape[:-1])).reshape(-1)
-    return alpha, *(array.reshape(-1, last.shape[-1]) for array in arrays)
+def _of_one_kind(*arrays):
+    shape, dtype = arrays[-1].shape, arrays[-1].dtype
+    return all(a.dtype is dtype and a.shape == shape and a.flags.c_contiguous for a in arrays)
 
 
 @_compiled
