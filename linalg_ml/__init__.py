@@ -21,6 +21,9 @@ _PLACES = {
         "shortest_schedule",
     ),
     "linalg_ml.krylov.cg": ("cg",),
+    "linalg_ml.krylov.deflation": ("deflated_cg",),
+    "linalg_ml.krylov.gmres": ("gmres",),
+    "linalg_ml.krylov.minres": ("minres",),
     "linalg_ml._core.precision": ("Precision", "matmul", "round_to"),
     "linalg_ml._core.result": ("ConvergenceError", "Result", "Status"),
 }

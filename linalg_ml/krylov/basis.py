@@ -35,6 +35,11 @@ class Basis:
         return self._arithmetic.dtype
 
     @property
+    def capacity(self):
+        """How many vectors there is room for."""
+        return self._rows.shape[-2]
+
+    @property
     def rows(self):
         """The vectors as an array (..., size, n); in JAX with zeros up to the capacity."""
         if self._arithmetic.library == "jax":  # a new shape would be compiled at every size

@@ -22,6 +22,10 @@ class KrylovMethod(Method):
     criterion = "||b - A x||"
     default_rtol = DEFAULT_RTOL
 
+    def pose(self, a, b, arithmetic, M):
+        """Return the problem that the method solves."""
+        return LinearSystem(a, b, arithmetic, M)
+
     def scale(self, problem, arithmetic):
         """Return ||b||."""
         return problem.scale()
@@ -87,9 +91,9 @@ def solve_linear(method, a, b, *, M, maxiter, steps, precision, **options):
         options["callback"],
     )
     arithmetic = Arithmetic(precision, b)
-    system = LinearSystem(a, b, arithmetic, M)
     if 0 in b.shape:
         return _empty(method, b, arithmetic)
+    system = method.pose(a, b, arithmetic, M)
     if maxiter is None and steps is None:
         maxiter = 10 * b.shape[-1]
     if options["check_every"] is options["callback"] is None and not options["history"]:
