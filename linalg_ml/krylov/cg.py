@@ -25,9 +25,9 @@ class ConjugateGradients(KrylovMethod):
 
     def restart(self, problem, arithmetic, x, r):
         """Return the state that starts from x with residual r."""
-        z = problem.precondition(r)
+        z = self.direction(problem, r)
         rz, rr = self.squares(problem, arithmetic, r, z)
-        return CgState(x, r, self.project(problem, z) + 0, rz, rr, rz < 0)
+        return CgState(x, r, z + 0, rz, rr, rz < 0)
 
     def step(self, problem, state, arithmetic):
         """Minimise the energy norm of the error along p, then make the next direction."""
@@ -40,14 +40,14 @@ class ConjugateGradients(KrylovMethod):
             alpha = xp.where(broken, xp.zeros_like(alpha), alpha)
         x, r = kernels.cg_update(alpha, state.p, ap, state.x, state.r)
         x, r = store(x), store(r)
-        z = problem.precondition(r)
+        z = self.direction(problem, r)
         rz, rr = self.squares(problem, arithmetic, r, z)
-        p = store(kernels.xpby(self.project(problem, z), ratio(rz, state.rz, xp), state.p))
+        p = store(kernels.xpby(z, ratio(rz, state.rz, xp), state.p))
         return CgState(x, r, p, rz, rr, broken | (rz < 0))
 
-    def project(self, problem, z):
-        """Return the part of z that the search may use: all of it."""
-        return z
+    def direction(self, problem, r):
+        """Return what r adds to the search: M r."""
+        return problem.precondition(r)
 
     def dot(self, arithmetic, x, y):
         """Return x^H y, which is real but for rounding."""
@@ -57,7 +57,7 @@ class ConjugateGradients(KrylovMethod):
     def squares(self, problem, arithmetic, r, z):
         """Return r^H z and r^H r."""
         rz = self.dot(arithmetic, r, z)
-        return rz, self.dot(arithmetic, r, r) if problem.is_preconditioned else rz
+        return rz, rz if z is r else self.dot(arithmetic, r, r)
 
     def residual_norm(self, problem, state):
         """Return the norm of the residual as the recurrence has it."""

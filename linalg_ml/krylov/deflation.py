@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import is_array
+from linalg_ml._core.namespace import astype, is_array
 from linalg_ml._core.random import generator
 from linalg_ml.krylov.cg import ConjugateGradients
 from linalg_ml.krylov.krylov_method import solve_linear
-from linalg_ml.krylov.lanczos import lanczos, ritz
+from linalg_ml.krylov.lanczos import finite_part, lanczos, ritz
 from linalg_ml.krylov.linear_system import LinearSystem
 
 
@@ -17,25 +17,29 @@ class DeflatedSystem(LinearSystem):
 
     def __init__(self, a, b, arithmetic, M, subspace):
         super().__init__(a, b, arithmetic, M)
-        xp, wide = arithmetic.xp, self.wide
-        if is_array(subspace):
-            rows = self._given(subspace, b)
-        else:
-            steps = min(subspace, b.shape[-1])
+        self._rows = self._given(subspace, b) if is_array(subspace) else None
+        self._steps = None if is_array(subspace) else min(subspace, b.shape[-1])
+        self._conj = arithmetic.xp.conj if arithmetic.is_complex else lambda x: x
+
+    def prepare(self):
+        """Make the subspace, or normalise the one given."""
+        arithmetic, xp, wide, rows = self.arithmetic, self.arithmetic.xp, self.wide, self._rows
+        if rows is None:
             rng = generator(0)  # where the Krylov space of b ends early
-            _, rows = ritz(*lanczos(self.a.matvec, self.b, steps, arithmetic, wide, rng), wide)
+            made = lanczos(self.a.matvec, self.b, self._steps, arithmetic, wide, rng)
+            _, rows = ritz(*made, wide)
         images = [self.a.matvec(arithmetic.store(rows[..., i, :])) for i in range(rows.shape[-2])]
         images = arithmetic.wide(xp.stack(images, axis=-2))
-        conj = xp.conj if arithmetic.is_complex else lambda x: x
-        energy = wide.mm(conj(rows), images.mT)
-        values, vectors = xp.linalg.eigh((energy + conj(energy.mT)) / 2)
+        energy = wide.mm(self._conj(rows), images.mT)
+        energy = (energy + self._conj(energy.mT)) / 2
+        values, vectors = xp.linalg.eigh(finite_part(energy, xp))
         largest = values[..., -1:]
         kept = values > rows.shape[-2] * arithmetic.unit_roundoff * largest
         one = xp.ones_like(values)
         lengths = xp.where(kept, 1 / xp.sqrt(xp.where(kept, values, one)), xp.zeros_like(values))
         change = (vectors * lengths[..., None, :]).mT
+        change = astype(change, wide.dtype)
         self._rows, self._images = wide.mm(change, rows), wide.mm(change, images)
-        self._conj = conj
 
     def _given(self, subspace, b):
         checks.same_home(b=b, subspace=subspace)
@@ -81,14 +85,19 @@ class DeflatedConjugateGradients(ConjugateGradients):
         """Return the system with its subspace."""
         return DeflatedSystem(a, b, arithmetic, M, self.subspace)
 
+    def init(self, problem, arithmetic, x0):
+        """Make the subspace, and start from zero or from x0."""
+        problem.prepare()
+        return super().init(problem, arithmetic, x0)
+
     def restart(self, problem, arithmetic, x, r):
         """Solve within the subspace first."""
         x, r = problem.solve_in_subspace(x, r)
         return super().restart(problem, arithmetic, arithmetic.store(x), arithmetic.store(r))
 
-    def project(self, problem, z):
-        """Return the part of z that is conjugate to the subspace."""
-        return problem.arithmetic.store(problem.deflate(z))
+    def direction(self, problem, r):
+        """Return the part of M r that is conjugate to the subspace."""
+        return problem.arithmetic.store(problem.deflate(problem.precondition(r)))
 
 
 def deflated_cg(

@@ -60,7 +60,7 @@ class KrylovMethod(Method):
 
     def report(self, problem, mask, measures, status):
         """Return ``status`` where the mask is true and more is left than rounding leaves."""
-        floor = problem.arithmetic.unit_roundoff * problem.size
+        floor = 10 * problem.arithmetic.unit_roundoff * problem.size
         if mask.ndim == 0:
             return status if mask and measures["residual"] > floor else None
         mask = to_numpy(mask) & (measures["residual"] > floor)

@@ -35,11 +35,15 @@ def lanczos(matvec, start, steps, arithmetic, wide, rng):
 def ritz(basis, alphas, betas, wide):
     """Return the Ritz values (..., k), ascending, and vectors as rows (..., k, n)."""
     xp = wide.xp
-    tridiagonal = _tridiagonal(alphas, betas, xp)
-    values, s = xp.linalg.eigh(tridiagonal)
+    values, s = xp.linalg.eigh(finite_part(_tridiagonal(alphas, betas, xp), xp))
     if wide.is_complex:
         s = xp.astype(s, wide.dtype)
     return values, wide.mm(s.mT, basis.vectors)
+
+
+def finite_part(a, xp):
+    """Return the array with zeros for infinities and NaN, which eigensolvers refuse."""
+    return xp.where(xp.isfinite(a), a, xp.zeros_like(a))
 
 
 def _tridiagonal(alphas, betas, xp):

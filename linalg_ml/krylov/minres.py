@@ -42,8 +42,7 @@ class MinimalResiduals(KrylovMethod):
         """Return the state that starts from x with residual r."""
         xp = arithmetic.xp
         z = problem.precondition(r)
-        square = self.dot(arithmetic, r, z)
-        beta = xp.sqrt(xp.where(square > 0, square, xp.zeros_like(square)))
+        beta, broken = self.length(problem, arithmetic, r, z)
         zero = xp.zeros_like(beta)
         none = zero > 0
         return MinresState(
@@ -65,7 +64,7 @@ class MinimalResiduals(KrylovMethod):
             least_phi=beta,
             least_x=x,
             least_size=zero,
-            broken=square < 0,
+            broken=broken,
             singular=none,
             seen=none,
         )
@@ -80,17 +79,16 @@ class MinimalResiduals(KrylovMethod):
         alpha = self.dot(arithmetic, v, y)
         y = store(y - _column(ratio(alpha, state.beta, xp)) * state.current)
         z = problem.precondition(y)
-        square = self.dot(arithmetic, y, z)
-        beta = xp.sqrt(xp.where(square > 0, square, zero))
+        beta, broken = self.length(problem, arithmetic, y, z)
 
         # The last rotation meets the new column of the tridiagonal matrix.
         delta = state.cosine * state.dbar + state.sine * alpha
         gbar = state.sine * state.dbar - state.cosine * alpha
         epsilon, dbar = state.sine * beta, -state.cosine * beta
-        root = xp.sqrt(gbar * gbar + dbar * dbar)
-        column = xp.sqrt(alpha * alpha + beta * beta + state.beta * state.beta)
+        root = xp.hypot(gbar, dbar)
+        column = xp.hypot(alpha, beta)
         norm_a = xp.where(column > state.norm_a, column, state.norm_a)
-        gamma = xp.sqrt(gbar * gbar + beta * beta)
+        gamma = xp.hypot(gbar, beta)
         # Before this step ||A r|| = root ||r||. Where that has all but vanished, and x then grows
         # without bound with r unchanged, r is what no x can remove: A is singular.
         u = arithmetic.unit_roundoff
@@ -98,7 +96,7 @@ class MinimalResiduals(KrylovMethod):
         least = xp.where(lower, root, state.least)
         least_phi = xp.where(lower, state.phi, state.least_phi)
         least_x = xp.where(_column(lower), state.x, state.least_x)
-        size = xp.sqrt(self.dot(arithmetic, state.x, state.x))
+        size = xp.asarray(arithmetic.norm(state.x))
         least_size = xp.where(lower, size, state.least_size)
         away = (
             (size > min(0.002 / u, 1e10) * least_size)
@@ -138,10 +136,18 @@ class MinimalResiduals(KrylovMethod):
             least_phi=least_phi,
             least_x=least_x,
             least_size=least_size,
-            broken=state.broken | (square < 0),
+            broken=state.broken | broken,
             singular=singular,
             seen=state.singular,
         )
+
+    def length(self, problem, arithmetic, y, z):
+        """Return sqrt(y^H z), z = M y, and where that is not real."""
+        if not problem.is_preconditioned:
+            norm = arithmetic.xp.asarray(arithmetic.norm(y))
+            return norm, norm < 0
+        square = self.dot(arithmetic, y, z)
+        return arithmetic.xp.sqrt(arithmetic.xp.abs(square)), square < 0
 
     def dot(self, arithmetic, x, y):
         """Return x^H y, which is real but for rounding, as an array."""
