@@ -137,7 +137,7 @@ class _Process:
         self.u = self.arithmetic.store(u)
         self.left.append(self.u)
         w = self.half(a.rmatvec, self.u) - alpha[..., None] * self.wide.enter(v)
-        w, beta = self.next_vector(w, self.right, ended=k + 1 == a.shape[-1])
+        w, beta = self.next_vector(w, self.right)
         self.v = self.arithmetic.store(w)
         self.right.append(self.v)
         self.alphas.append(alpha)
@@ -152,13 +152,10 @@ class _Process:
         self.size = norm if self.size is None else xp.where(norm > self.size, norm, self.size)
         return y
 
-    def next_vector(self, w, basis, ended=False):
+    def next_vector(self, w, basis):
         """Return w as the next unit vector of a basis, and its norm, 0 where it is noise."""
         if self.reorthogonalize:
             w, _ = basis.orthogonalize(w)
-        if ended:
-            norm = self.wide.norm(w)
-            return w * 0, norm * 0
         return unit(w, noise(self.arithmetic) * self.size, basis, self.wide, self.rng)
 
 

@@ -123,11 +123,10 @@ class GeneralizedMinimalResiduals(KrylovMethod):
         j, arithmetic = state.made, problem.arithmetic
         if j == 0:
             return state.x
-        triangle, rhs = state.triangle[..., :j, :j].copy(), state.rhs[..., :j].copy()
-        unused = np.diagonal(triangle, axis1=-2, axis2=-1) == 0
+        triangle = state.triangle[..., :j, :j]
+        unused = np.diagonal(triangle, axis1=-2, axis2=-1) == 0  # where rhs is zero, too
         triangle = np.where(unused[..., None], np.eye(j), triangle)
-        rhs = np.where(unused, 0, rhs)
-        y = np.linalg.solve(triangle, rhs[..., None])[..., 0]
+        y = np.linalg.solve(triangle, state.rhs[..., :j, None])[..., 0]
         y = asarray(y, like=state.x, dtype=state.basis.dtype)
         step = arithmetic.store(state.basis.combine(y))
         return arithmetic.store(state.x + problem.precondition(step))

@@ -119,18 +119,12 @@ def jacobi(a, /):
 
 
 def square_matrix(a):
-    """Return a square dense array, or a sparse matrix as canonical CSR of floating point."""
+    """Return a square dense array, or a sparse matrix as CSR of floating point."""
     if not is_sparse(a):
         return checks.square(a, "a")
     if len(a.shape) != 2 or a.shape[0] != a.shape[1]:
         raise ValueError(f"a must have shape (n, n), got shape {tuple(a.shape)}")
-    a = a.tocsr()
-    if a.dtype.kind not in "fc":
-        a = a.astype(float)
-    if not a.has_canonical_format:  # unsorted columns, or entries given in parts
-        a = a.copy()
-        a.sum_duplicates()
-    return a
+    return a.tocsr() if a.dtype.kind in "fc" else a.tocsr().astype(float)
 
 
 def nonzero_diagonal(a):

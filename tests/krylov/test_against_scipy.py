@@ -66,18 +66,20 @@ def test_an_indefinite_matrix_breaks_cg_down(function):
 @pytest.mark.parametrize("function", [cg, deflated_cg, minres])
 def test_an_indefinite_preconditioner_is_noticed(function):
     a = symmetric(np.linspace(1, 20, 30))
-    M = np.diag(np.where(np.arange(30) % 3, 1.0, -1.0))
-    assert function(a, random(30), M=M).status is Status.BREAKDOWN
+    for M in (np.where(np.arange(30) % 3, 1.0, -1.0), np.r_[-1.0, np.ones(29)]):
+        assert function(a, random(30), M=np.diag(M)).status is Status.BREAKDOWN
     assert function(a, random(30), M=-np.eye(30)).status is Status.BREAKDOWN
 
 
 def test_one_bad_system_of_a_stack_does_not_spoil_the_others():
-    good, bad = symmetric(np.linspace(1, 50, 20)), -symmetric(np.linspace(1, 50, 20))
+    good = symmetric(np.linspace(1, 50, 20))
+    bad = symmetric(np.r_[-10, np.linspace(1, 50, 19)])
     b = random((2, 20))
     result = cg(np.stack([good, bad]), b, rtol=1e-10)
     assert list(result.statuses) == [Status.CONVERGED, Status.BREAKDOWN]
     np.testing.assert_allclose(good @ result.x[0], b[0], atol=1e-8)
     assert result.status is Status.BREAKDOWN
+    np.testing.assert_array_equal(result.x[1], cg(bad, b[1]).x)
 
 
 def test_a_system_that_is_solved_early_stays_solved():
@@ -141,6 +143,16 @@ def test_minres_does_not_take_an_ill_conditioned_system_for_a_singular_one():
     values = np.geomspace(1e-5, 1, 40) * np.where(np.arange(40) % 2, 1, -1)
     for seed in range(3):
         assert minres(symmetric(values, seed), random(40), rtol=1e-6, maxiter=4000).converged
+    values = np.geomspace(1e-4, 1, 60) * np.where(np.arange(60) % 2, 1, -1)
+    for seed in range(3):
+        a, b = symmetric(values, seed).astype(np.float32), np.arange(60, dtype=np.float32)
+        assert minres(a, b, maxiter=4000).status is not Status.SINGULAR
+
+
+def test_the_default_cap_is_ten_steps_for_each_unknown():
+    values = np.geomspace(1e-7, 1, 40) * np.where(np.arange(40) % 2, 1, -1)
+    result = minres(symmetric(values), random(40), rtol=1e-10)
+    assert (result.status, result.nit) == (Status.MAXITER, 400)
 
 
 # Generalised minimal residuals ------------------------------------------------------------------
@@ -160,6 +172,16 @@ def test_gmres_makes_the_steps_of_scipy(restart, rtol):
     result = gmres(a, b, restart=restart, rtol=rtol)
     assert abs(result.nit - steps) <= 1
     assert np.linalg.norm(result.x - x) <= 100 * rtol * np.linalg.norm(x)
+
+
+def test_gmres_on_complex_systems():
+    rng = np.random.default_rng(0)
+    a = 20 * np.eye(40) + rng.standard_normal((40, 40)) + 1j * rng.standard_normal((40, 40))
+    b = a @ (random(40) + 1j * random(40, 1))
+    x, steps = count_scipy(sla.gmres, a, b, rtol=1e-10, restart=15, callback_type="pr_norm")
+    result = gmres(a, b, rtol=1e-10, restart=15)
+    assert abs(result.nit - steps) <= 1
+    np.testing.assert_allclose(result.x, x, atol=1e-8)
 
 
 def test_gmres_in_fp32_keeps_its_basis_orthogonal():

@@ -210,6 +210,9 @@ def test_input_that_is_not_finite(solver, bad):
     wrong[2, 5] = wrong[5, 2] = bad
     assert solver(wrong, b).status is Status.NONFINITE_INPUT
     assert solver(scipy.sparse.csr_array(wrong), b).status is Status.NONFINITE_INPUT
+    assert set(solver(wrong, np.stack([b, b])).statuses) == {Status.NONFINITE_INPUT}
+    each = solver(np.stack([wrong, a]), np.stack([b, b]))
+    assert list(each.statuses) == [Status.NONFINITE_INPUT, Status.CONVERGED]
     both = solver(a, np.stack([b, np.full_like(b, bad)]))
     assert list(both.statuses) == [Status.CONVERGED, Status.NONFINITE_INPUT]
 

@@ -119,6 +119,16 @@ def test_they_fit_scipy():
         np.testing.assert_array_equal(wrapped @ b, M.matvec(b))
 
 
+@pytest.mark.parametrize("make", [jacobi, ssor, ic0])
+def test_one_preconditioner_serves_vectors_of_every_type(make):
+    made, x = make(poisson(4)), np.arange(16.0)
+    expected = made.matvec(x)
+    for dtype in (np.float32, np.complex128, np.float64):
+        out = made.matvec(x.astype(dtype))
+        assert out.dtype == dtype
+        np.testing.assert_allclose(out, expected, rtol=1e-5)
+
+
 def test_zeros_on_the_diagonal_are_named():
     a = poisson(4).tolil()
     a[5, 5] = 0
