@@ -23,6 +23,7 @@ class Verdict:
     def __init__(self, targets, unusable, patience, nit):
         self.targets = self.demands = targets
         self.unusable = self.settled = unusable
+        self.lost = False  # what the last check found to be infinite or NaN
         self.first, self.checks = patience or (None, None)
         self.first = None if self.first is None else self.first + nit
         self.best = self.best_exact = math.inf
@@ -69,7 +70,8 @@ class Verdict:
         ``own`` is what the method's own rule said.
         """
         met = self.meets(measures, self.demands)
-        self.settled = self.unusable | negate(finite(measures["residual"])) | _given(own)
+        self.lost = negate(finite(measures["residual"]))
+        self.settled = self.unusable | self.lost | _given(own)
         if every(met | self.settled):
             return Status.STAGNATED if every(self.settled) else Status.CONVERGED
         if self.first is None or nit < self.first:
@@ -106,7 +108,7 @@ class Verdict:
         self.goal = self._goal()
 
 
-def fate(reason, met, own, finite, unusable):
+def fate(reason, met, own, finite, lost, unusable):
     """Return the status of one matrix from why the loop ended and what is known of it."""
     if unusable:
         return Status.NONFINITE_INPUT
@@ -116,6 +118,8 @@ def fate(reason, met, own, finite, unusable):
         return own
     if met:
         return Status.CONVERGED
+    if lost:
+        return Status.DIVERGED
     return Status.STAGNATED if reason is Status.CONVERGED else reason
 
 

@@ -225,6 +225,14 @@ def test_nonfinite_exact_residual_is_no_success():
     assert run(Hidden(), rtol=0.1).status is Status.DIVERGED
 
 
+def test_a_cheap_residual_that_overflows_first_is_divergence():
+    class Overflowing(Shrink):
+        def measure(self, problem, state, arithmetic, exact):
+            return {"residual": state.x if exact or state.x < 1e3 else np.inf}
+
+    assert run(Overflowing(rate=2.0), rtol=0.1).status is Status.DIVERGED
+
+
 # A fixed number of steps -----------------------------------------------------------------------
 
 
