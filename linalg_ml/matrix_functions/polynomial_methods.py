@@ -17,6 +17,7 @@ from linalg_ml.matrix_functions.schedules import (
 )
 
 _SAFETY = {"fp64": 1e-3, "fp32": 1e-3, "tf32": 0.01, "fp16": 0.01, "bf16": 0.01}
+_PATIENCE = 12  # checks in which a singular value drowned by rounding can still come up
 _POLISHED_FROM = 0.01  # the error from which the limit polynomial converges as fast as any
 
 
@@ -78,7 +79,7 @@ class PolynomialMethod(Method):
 
     def patience(self, problem, arithmetic):
         """Wait until the smallest singular value has had time to come up."""
-        return problem.settled_after, 3
+        return problem.settled_after, _PATIENCE
 
     def stopped(self, problem, state, measures):
         """Give up on a matrix that is zero, that blew up, or that is singular and stuck."""
