@@ -3,7 +3,7 @@
 from figures.style import PALETTE
 
 BLUE, VERMILION, GREEN, PINK, SKY, ORANGE, BLACK, _ = PALETTE
-NAVY, GREY = "#003355", "#777777"
+NAVY, GREY, WINE = "#003355", "#777777", "#882255"  # wine: what is not safe
 
 # method: label, colour, marker, line
 _LOOKS = {
@@ -13,6 +13,8 @@ _LOOKS = {
     "modded-nanogpt": ("modded-nanogpt list", SKY, "D", "-."),
     "optimal-3": ("Polar Express, degree 3", SKY, "^", "-"),
     "optimal-7": ("Polar Express, degree 7", SKY, "s", "--"),
+    "too-low": ("bound 100 times too low", SKY, "v", ":"),
+    "too-high": ("bound 100 times too high", SKY, "^", ":"),
     "mixed": ("mixed degrees", NAVY, "*", "-"),
     "newton-schulz": ("Newton–Schulz", BLACK, "X", "-"),
     "newton-schulz-3": ("Newton–Schulz, degree 3", GREY, "^", "-"),
