@@ -31,7 +31,8 @@ def compute(cell, context):
             if step:
                 x = apply_polynomial(x, rows.coefficients[step - 1], arithmetic)
             error = np.linalg.norm(x.T @ x - np.eye(n))
-            yield {"trial": trial, "step": step, "orthogonality": error}
+            size = np.linalg.norm(x) / np.sqrt(n)  # the root mean square of the singular values
+            yield {"trial": trial, "step": step, "orthogonality": error, "size": size}
 
 
 STUDY = Study(

@@ -51,8 +51,8 @@ def draw(records):
             for place, method in enumerate(shown):
                 value = found[method][field]
                 weight = "bold" if value == best else "normal"
-                ax.text(x, -place, _number(value), ha="center", va="center", weight=weight,
-                        fontsize=7)  # fmt: skip
+                text = _number(value, value == best)
+                ax.text(x, -place, text, ha="center", va="center", weight=weight, fontsize=7)
         ax.set(xlim=(0, 1.82), xticks=[0, 0.5, 1], ylim=(0.6 - len(shown), 1.1))
         ax.set_yticks([-place for place in range(len(shown))],
                       [LABELS.get(method) or name(method) for method in shown])  # fmt: skip
@@ -72,11 +72,11 @@ def draw(records):
     return figure
 
 
-def _number(value):
-    """Write a number in at most seven letters."""
+def _number(value, bold):
+    """Write a number in few letters."""
     if value > 1e-3:
         return f"{value:.3f}"
-    return f"${_power(value, digits=0)}$"
+    return rf"$\mathbf{{{_power(value, digits=0)}}}$" if bold else f"${_power(value, digits=0)}$"
 
 
 def _color(method):
