@@ -19,7 +19,7 @@ VARIANTS = {
 def compute(cell, context):
     """Follow the largest singular value and the orthogonality of several draws."""
     safety, cushion = VARIANTS[cell["variant"]]
-    m, n, steps = cell["m"], cell["n"], cell["steps"]
+    m, n, steps = cell["m"], cell["m"] * cell["aspect"], cell["steps"]
     rows = minimax_schedule(1e-3, steps, safety=safety, cushion=cushion)
     precision = Precision(cell["precision"])
     for draw in range(cell["draws"]):
@@ -59,11 +59,12 @@ STUDY = Study(
         "help, the safety factor alone does."
     ),
     compute=compute,
+    cost=lambda cell: cell["m"] ** 3,
     quick={
         "variant": list(VARIANTS),
         "precision": "bf16",
         "m": 128,
-        "n": 512,
+        "aspect": 4,
         "draws": 10,
         "steps": 8,
     },
@@ -71,7 +72,7 @@ STUDY = Study(
         "variant": list(VARIANTS),
         "precision": ["bf16", "fp16", "fp64"],
         "m": [128, 512],
-        "n": [512, 2048],
+        "aspect": 4,
         "draws": 20,
         "steps": 8,
     },

@@ -4,6 +4,7 @@ import numpy as np
 
 from experiments.polar_methods import NAMES, OPTIMAL, method_schedule, mixed_degrees, steps_of
 from experiments.study import Study
+from linalg_ml.matrix_functions.minimax import evaluate
 
 NEWTON_SCHULZ = {3: "newton-schulz-3", 5: "newton-schulz", 7: "newton-schulz-7"}
 ROUNDING = 1e-14  # smaller errors say nothing
@@ -12,24 +13,25 @@ ROUNDING = 1e-14  # smaller errors say nothing
 def compute(cell, context):
     """Follow the range of the singular values exactly, and check it on a grid."""
     method, lower, steps = cell["method"], cell["lower"], cell["steps"]
-    grid = np.geomspace(lower, 1.0, cell["points"])
+    values = np.geomspace(lower, 1.0, cell["points"])
     if method == "mixed":
         for products, best in mixed_degrees(lower, 3 * steps).items():
-            yield {"step": len(best), **_errors(best, products, lower, grid)}
+            yield {"step": len(best), **_errors(best, products, lower, best(values))}
         return
     rows = method_schedule(method, lower, steps_of(method, steps))
     before = None
-    for step in range(1, len(rows) + 1):
-        record = _errors(rows.take(step), rows.take(step).products, lower, grid)
+    for step, row in enumerate(rows.coefficients, 1):
+        values = evaluate(row, values)
+        record = _errors(rows.take(step), rows.take(step).products, lower, values)
         if method in OPTIMAL:
             record |= _theory(OPTIMAL[method], step, record["error"], lower)
         yield {"step": step, "error_before": before, **record}
         before = record["error"]
 
 
-def _errors(rows, products, lower, grid):
+def _errors(rows, products, lower, values):
     error = rows.error_on(lower, 1.0)
-    on_grid = np.max(np.abs(1.0 - rows(grid)))
+    on_grid = np.max(np.abs(1.0 - values))
     return {
         "products": products,
         "degrees": " ".join(map(str, rows.degrees)),
