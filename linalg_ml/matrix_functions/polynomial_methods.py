@@ -7,6 +7,7 @@ from typing import Any
 
 from linalg_ml._core.solve import Method
 from linalg_ml.matrix_functions.composition import Schedule
+from linalg_ml.matrix_functions.iteration import warn_if_unsafe
 from linalg_ml.matrix_functions.minimax import evaluate, newton_schulz_polynomial
 from linalg_ml.matrix_functions.schedules import (
     chen_chow_schedule,
@@ -44,6 +45,7 @@ class PolynomialMethod(Method):
         """Scale the matrix into the interval of the schedule."""
         lower = problem.interval(self.normalization)
         rows = self.schedule_for(lower, arithmetic.name, problem.steps)
+        warn_if_unsafe(rows, arithmetic.name)
         x, square = problem.start(self.normalization, 1.0 + rows.safety)
         return PolynomialState(x, square, rows)
 
@@ -77,16 +79,18 @@ class PolynomialMethod(Method):
         return self._settled_after(problem), 3
 
     def stopped(self, problem, state, measures):
-        """Give up on a matrix that is zero, or singular and no longer improving."""
+        """Give up on a matrix that is zero, that blew up, or that is singular and stuck."""
         before, state.distance = state.distance, measures["orthogonality"]
-        if before is None or state.step < self._settled_after(problem):
-            return problem.singular_statuses(False)
-        return problem.singular_statuses(state.distance > 0.9 * before)
+        idle = False
+        if before is not None and state.step >= self._settled_after(problem):
+            idle = state.distance > 0.9 * before
+        return problem.hopeless(idle, state.distance)
 
     def _settled_after(self, problem):
+        """Return the steps after which even the smallest singular value should be there."""
         lower = problem.interval(self.normalization)
         rows = self.schedule_for(lower, problem.arithmetic.name, None)
-        return _settling_time(rows, lower) + 4
+        return _settling_time(rows, min(lower, problem.resolved)) + 4
 
     def verify(self, problem, state, arithmetic):
         """Let the problem look once more at what claims to have converged."""
