@@ -6,7 +6,7 @@ from figures.style import PAGE, groups, new_figure
 CAPTION = (
     "Spectral-norm error of the polar factor after each step, in double precision; all methods "
     "of degree 5, 3 matrix products a step. Left: 128 singular values evenly spaced on a "
-    "logarithmic scale from 1 to 1e-6, the largest being 1 as in the paper (1024 of them in the "
+    "logarithmic scale from 1 to 1e-6, the largest being 1 as in the paper (512 of them in the "
     "full run). Right: the gradient of a small GPT's embedding at random initialisation, of full "
     "rank, divided by its Frobenius norm (smallest singular value 2.1e-4). Solid blue: the "
     "optimal composition for the smallest singular value. Dotted: for a bound that is 100 times "
