@@ -53,7 +53,9 @@ def draw(records):
         else:
             arrow = {"arrowstyle": "-", "color": color(method), "linewidth": 0.7}
             ax.annotate(text, point, (x, y), va="center", arrowprops=arrow, zorder=4, **ink)
-    ax.text(41.3, 1.5e-6, "thin grey:\nother degrees,\nChen–Chow,\nCesista", color="#8a8a8a")
+    ax.text(
+        41.3, 1.5e-6, "thin grey:\nother degrees,\nChen–Chow,\nCesista", color="#8a8a8a", fontsize=7
+    )
     ax.axvspan(0.1, 14.6, 0.02, 0.56, color="white", zorder=0.5)
     bars = ("newton-schulz", "jordan", "you", "published", "optimal-5", "mixed")
     errors = {

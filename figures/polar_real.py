@@ -24,7 +24,7 @@ def draw(records):
     """Draw the first six matrices."""
     matrices = {m: rows for m, rows in groups(records, "matrix").items() if m != "synthetic"}
     shown = list(matrices)[:6]
-    figure, axes = new_figure(PAGE, 4.9, rows=2, columns=3)
+    figure, axes = new_figure(PAGE, 4.4, rows=2, columns=3)
     for place, matrix in enumerate(shown):
         ax, rows = axes.flat[place], matrices[matrix]
         methods = groups(rows, "method")
@@ -34,7 +34,9 @@ def draw(records):
             kwargs = look(method, linewidth=1.6, markersize=3)
             kwargs["label"] = LABELS.get(method, kwargs["label"])
             ax.plot(xs, ys, **kwargs)
-        ax.set(yscale="log", ylim=(FLOOR, 2), xlim=(0.5, 16.5), xticks=range(2, 17, 2))
+        ax.set(yscale="log", ylim=(FLOOR, 2), xlim=(0.5, 16.5), xticks=range(4, 17, 4))
+        ax.minorticks_off()
+        ax.tick_params(labelleft=place % 3 == 0, labelbottom=place >= len(shown) - 3)
         ax.set_title(f"{_title(matrix)}\n{_power(rows[0]['smallest_ratio'])}", fontsize=7)
     for ax in axes[:, 0]:
         ax.set_ylabel("relative Frobenius error")

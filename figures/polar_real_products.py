@@ -59,6 +59,7 @@ def draw(records):
         if method in methods and x:
             ax.text(x, y, text, color=color(method), ha=align, weight="bold")
     ax.set(yscale="log", ylim=(FLOOR, 1.5), xlim=(2.5, 39), xticks=range(3, 40, 3))
+    ax.minorticks_off()
     ax.set_xlabel("matrix products spent")
     ax.set_ylabel("relative Frobenius error, measured\n(median over real matrices)")
     count = len({r["matrix"] for r in records if r["matrix"] != "synthetic"})
