@@ -50,5 +50,5 @@ STUDY = Study(
         "samples": 2_000_000,
     },
     quick_seconds=1,
-    full_seconds=60,
+    full_seconds=70,
 )

@@ -6,6 +6,7 @@ from linalg_ml._core import checks
 from linalg_ml._core.namespace import to_numpy
 
 
+@np.errstate(all="ignore")
 def orthogonality_error(x, /):
     """Measure how far the rows or columns of X, whichever are fewer, are from orthonormal.
 
@@ -35,6 +36,7 @@ def orthogonality_error(x, /):
     return _frobenius(x @ x.conj().mT - np.eye(m)) / np.sqrt(m)
 
 
+@np.errstate(all="ignore")
 def polar_error(x, u, /):
     """Measure the distance of X from the unitary factor U.
 
@@ -60,6 +62,7 @@ def polar_error(x, u, /):
     return _frobenius(x - u) / np.sqrt(min(x.shape[-2:]))
 
 
+@np.errstate(all="ignore")
 def backward_error(a, x, h, /, *, side="right"):
     """Measure how well the factors multiply to A.
 

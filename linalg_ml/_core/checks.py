@@ -20,7 +20,11 @@ def array(a, name):
     TypeError
         If ``a`` is neither, or its entries are not floating-point numbers.
     """
-    if not is_array(a):
+    if isinstance(a, np.ndarray):
+        if isinstance(a, np.ma.MaskedArray):
+            raise TypeError(f"{name} must have no masked entries; fill them first")
+        a = np.asarray(a)  # a matrix or another subclass multiplies in ways of its own
+    elif not is_array(a):
         if not isinstance(a, (list, tuple, int, float, complex)):
             raise TypeError(f"{name} must be an array or a nested list, got {type(a).__name__}")
         try:
@@ -89,6 +93,8 @@ def choice(value, known, name):
 def number(value, name, *, minimum=None, maximum=None, above=None, below=None):
     """Return ``value`` as a finite Python float within the bounds given."""
     try:
+        if isinstance(value, (str, bytes, bool)):
+            raise TypeError
         result = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}") from None

@@ -100,15 +100,22 @@ def on_gpu(a):
     return False
 
 
+def device_key(a):
+    """Return something hashable that tells devices of one library apart, None if traced."""
+    place = getattr(a, "device", None)
+    if library(a) == "cupy":
+        return place.id  # CuPy's devices cannot be hashed
+    return place
+
+
 def dtype_name(a):
     """Return the bare name of the dtype of ``a``, the same for every library."""
-    dtype = a.dtype
-    return _bare_name(type(dtype), dtype)
+    return _bare_name(type(a.dtype), a.dtype)
 
 
 @cache
 def _bare_name(kind, dtype):
-    del kind  # part of the key: dtypes of different libraries must not be compared
+    # ``kind`` keeps dtypes of different libraries from being compared with each other.
     return str(dtype).rsplit(".", 1)[-1]
 
 
@@ -159,7 +166,7 @@ def to_numpy(a):
         a = a.detach().cpu()
         if dtype_name(a) == "bfloat16":  # torch cannot hand bfloat16 to NumPy
             a = a.float()
-        return a.resolve_conj().numpy()
-    if name == "array_api_strict":  # its devices are all on the host, but only one says so
+        return a.resolve_conj().resolve_neg().numpy()
+    if name == "array_api_strict":  # reads from its CPU device alone
         a = a.to_device(namespace(a).Device("CPU_DEVICE"))
     return np.asarray(a)

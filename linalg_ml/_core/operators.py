@@ -3,7 +3,10 @@
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import (
     astype,
+    device,
+    dtype_name,
     is_array,
+    is_complex,
     is_sparse,
     is_traced,
     library,
@@ -34,15 +37,22 @@ class DenseOperator:
 
 
 class SparseOperator:
-    """A scipy.sparse or cupyx.scipy.sparse matrix; results are rounded to the policy."""
+    """A scipy.sparse or cupyx.scipy.sparse matrix.
+
+    Entries and results are rounded to the numbers the policy stores; for "tf32" those are fp32,
+    since tensor cores multiply dense matrices only.
+    """
 
     def __init__(self, a, arithmetic):
         self.a = a.tocsr()
-        if not arithmetic.native:
+        if not self.a.has_canonical_format:  # unsorted columns, or entries given in parts
             self.a = self.a.copy()
-            self.a.data = arithmetic.store(self.a.data)
-        elif self.a.dtype != arithmetic.dtype:
-            self.a = self.a.astype(arithmetic.dtype)
+            self.a.sum_duplicates()
+        entries = self.a.data if self.a.data.dtype.kind in "fc" else self.a.data * 1.0
+        entries = arithmetic.enter(entries)
+        if entries is not self.a.data:
+            self.a = self.a.copy()
+            self.a.data = entries
         self._adjoint = None
         self.shape = tuple(a.shape)
         self._arithmetic = arithmetic
@@ -68,20 +78,22 @@ class SparseOperator:
 class FunctionOperator:
     """A function that applies the matrix; what it returns is checked."""
 
-    def __init__(self, matvec, shape, arithmetic, rmatvec=None):
-        self._matvec, self._rmatvec = matvec, rmatvec
+    def __init__(self, matvec, shape, arithmetic, rmatvec=None, name="a"):
+        self._matvec, self._rmatvec, self._name = matvec, rmatvec, name
         self.shape = tuple(shape)
         self._arithmetic = arithmetic
 
     def matvec(self, x):
         """Return A x for x of shape (..., n)."""
-        return self._call(self._matvec, x, self.shape[0], "a")
+        return self._call(self._matvec, x, self.shape[0], self._name)
 
     def rmatvec(self, x):
         """Return A^H x for x of shape (..., m)."""
         if self._rmatvec is None:
-            raise TypeError("a must offer rmatvec as well: this method multiplies by A^H")
-        return self._call(self._rmatvec, x, self.shape[1], "a.rmatvec")
+            raise TypeError(
+                f"{self._name} must offer rmatvec as well: this method multiplies by its adjoint"
+            )
+        return self._call(self._rmatvec, x, self.shape[1], f"{self._name}.rmatvec")
 
     def _call(self, function, x, length, name):
         self._arithmetic.count("matvecs")
@@ -94,6 +106,11 @@ class FunctionOperator:
             raise ValueError(
                 f"{name}(x) must return shape {shape} for x of shape {tuple(x.shape)}, "
                 f"got shape {tuple(y.shape)}"
+            )
+        if is_complex(y) and not self._arithmetic.is_complex:
+            raise TypeError(
+                f"{name}(x) must return real numbers for real x, got {dtype_name(y)}; "
+                "convert the right-hand side to complex"
             )
         if not is_traced(y) and not on_gpu(y):
             xp = namespace(y)
@@ -131,14 +148,20 @@ def operator(a, arithmetic, *, size=None, name="a"):
                 f"{name} is a {library(a)} array, but the right-hand side is a "
                 f"{arithmetic.library} array; convert one of them"
             )
+        there = device(a)
+        if None not in (there, arithmetic.device) and there != arithmetic.device:
+            raise ValueError(
+                f"{name} is on device {there}, but the right-hand side is on "
+                f"{arithmetic.device}; move one of them"
+            )
         return DenseOperator(checks.matrix(a, name), arithmetic)
     if hasattr(a, "matvec") and hasattr(a, "shape"):
         adjoint = getattr(a, "rmatvec", None)
-        return FunctionOperator(a.matvec, a.shape, arithmetic, adjoint)
+        return FunctionOperator(a.matvec, a.shape, arithmetic, adjoint, name)
     if callable(a):
         if size is None:
             raise ValueError(f"{name} is a function, so its size must be given")
-        return FunctionOperator(a, (size, size), arithmetic)
+        return FunctionOperator(a, (size, size), arithmetic, name=name)
     if isinstance(a, (list, tuple)):
         return DenseOperator(checks.matrix(a, name), arithmetic)
     raise TypeError(

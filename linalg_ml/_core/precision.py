@@ -9,8 +9,11 @@ rounded. Where it is *native* (on a GPU), the arrays have the short dtype itself
 """
 
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from typing import ClassVar
+
+import numpy as np
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import (
@@ -18,8 +21,10 @@ from linalg_ml._core.namespace import (
     REAL_OF,
     astype,
     device,
+    device_key,
     dtype_name,
     dtype_of,
+    is_complex,
     library,
     namespace,
     on_gpu,
@@ -36,6 +41,8 @@ UNIT_ROUNDOFF = {
 _POLICY_OF_DTYPE = {"float64": "fp64", "float32": "fp32", "float16": "fp16", "bfloat16": "bf16"}
 _NATIVE_DTYPE = {"bf16": "bfloat16", "fp16": "float16"}
 _SHORT = ("bf16", "fp16")
+# Where what an array can do depends on nothing but its type, dtype and device.
+_LIBRARIES_WITHOUT_CONTEXT = ("numpy", "cupy", "torch")
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,11 @@ def as_policy(precision):
     if precision is None or isinstance(precision, Precision):
         return precision
     if isinstance(precision, str):
-        return Precision(precision)
+        return _named(precision)
     raise TypeError(f"precision must be None, a name or a Precision, got {precision!r}")
+
+
+_named = cache(Precision)
 
 
 class Arithmetic:
@@ -93,23 +103,24 @@ class Arithmetic:
         Any input of the solver: says which library, device and dtype come in and go out.
     """
 
-    _known: ClassVar = {}  # what was decided before, by precision and kind of array
+    _known: ClassVar[dict] = {}  # what was decided before, by policy and kind of array
 
     def __new__(cls, precision, a):
-        key = (cls, precision, type(a), a.dtype, getattr(a, "device", None))
+        policy = as_policy(precision)
         made = object.__new__(cls)
-        known = cls._known.get(key) if library(a) in ("numpy", "cupy", "torch") else None
-        if known is None:
-            made._decide(precision, a)
-            if library(a) in ("numpy", "cupy", "torch"):
-                cls._known[key] = dict(made.__dict__)
-        else:
+        if library(a) in _LIBRARIES_WITHOUT_CONTEXT:
+            key = (cls, policy, type(a), a.dtype, device_key(a))
+            known = cls._known.get(key)
+            if known is None:
+                made._decide(policy, a)
+                known = cls._known[key] = dict(made.__dict__)
             made.__dict__.update(known)
+        else:
+            made._decide(policy, a)
         made._multiplied, made._counted = {}, {}
         return made
 
-    def _decide(self, precision, a):
-        policy = as_policy(precision)
+    def _decide(self, policy, a):
         dtype = dtype_name(a)
         self.library = library(a)
         self.xp = namespace(a)
@@ -123,7 +134,9 @@ class Arithmetic:
             self.library in ("cupy", "torch", "jax") and on_gpu(a)
         )
         self.out_dtype = a.dtype
-        self._enforced = policy is not None and self.name in ("fp32", "tf32") and on_gpu(a)
+        # PyTorch may multiply fp32 in bf16 on a CPU too, if the user allows it.
+        enforceable = self.library == "torch" or (on_gpu(a) and self.name in ("fp32", "tf32"))
+        self._enforced = policy is not None and self.name != "fp64" and enforceable
         self._refuse_impossible(a)
         real = "float64" if self.name == "fp64" else "float32"
         if self.native:
@@ -131,6 +144,10 @@ class Arithmetic:
         self.real_dtype = dtype_of(real, a)
         self.dtype = dtype_of(COMPLEX_OF[real], a) if self.is_complex else self.real_dtype
         self._short = self.name in _SHORT
+        self._emulated = self._short and not self.native
+        # These look at nothing that is not the same for every Arithmetic of the kind.
+        self._plain_gemm = self._gemm_enforced if self._enforced else self.kernels.gemm
+        self._plain_gram = self._gram_enforced if self._enforced else self.kernels.gram
         self._gemm = self._choose_gemm()
         self._gram = self._choose_gram()
 
@@ -175,20 +192,33 @@ class Arithmetic:
 
     def enter(self, a):
         """Convert an input to the working dtype and round it; returns ``a`` where it fits."""
+        if a.dtype == self.dtype:
+            return self._round(a) if self._emulated else a
+        if is_complex(a) and not self.is_complex:
+            raise TypeError(
+                f"a {dtype_name(a)} array cannot be used together with real ones; "
+                "convert those to complex first"
+            )
+        converted = self._convert(a)
+        return self._round(converted, inplace=True) if self._emulated else converted
+
+    @np.errstate(over="ignore")  # what overflows is infinite, and is reported as such
+    def _convert(self, a):
         if self._short and dtype_name(a) == "float64":
             a = astype(a, self.xp.float32)
-        converted = astype(a, self.dtype)
-        if self._short and not self.native:
-            return self._round(converted, inplace=converted is not a)
-        return converted
+        return astype(a, self.dtype)
 
     def leave(self, x, dtype=None):
         """Convert a result to the dtype of the input."""
-        return astype(x, dtype or self.out_dtype)
+        dtype = dtype or self.out_dtype
+        if x.dtype == dtype:
+            return x
+        with np.errstate(over="ignore"):
+            return astype(x, dtype)
 
     def store(self, x):
         """Round an array to the numbers the policy stores."""
-        if self._short and not self.native:
+        if self._emulated:
             return self._round(astype(x, self.dtype))
         return astype(x, self.dtype)
 
@@ -204,20 +234,27 @@ class Arithmetic:
     # Products ------------------------------------------------------------------------------
 
     def mm(self, a, b, *, alpha=1.0, beta=0.0, y=None):
-        """Return alpha A B + beta Y for (stacks of) matrices; alpha, beta Python numbers."""
-        self._count_product(a.shape, b.shape[-1])
+        """Return alpha A B + beta Y for (stacks of) matrices; alpha and beta are numbers."""
+        key, times = (a.shape, b.shape[-1]), self._multiplied
+        times[key] = times.get(key, 0) + 1
+        if type(alpha) is not float or type(beta) is not float:
+            alpha, beta = _plain(alpha), _plain(beta)
         return self._gemm(a, b, alpha, beta, y)
 
     def mm_sym(self, a, b, *, alpha=1.0, beta=0.0, y=None):
         """Return alpha A B + beta Y where A, B, Y and the result are symmetric or Hermitian."""
-        self._count_product(a.shape, b.shape[-1])
+        key, times = (a.shape, b.shape[-1]), self._multiplied
+        times[key] = times.get(key, 0) + 1
         if a is b and not self.is_complex:
             b = a.mT  # the same matrix, in the form that BLAS can see is symmetric
+        if type(alpha) is not float or type(beta) is not float:
+            alpha, beta = _plain(alpha), _plain(beta)
         return self._gemm(a, b, alpha, beta, y)
 
     def gram(self, x):
         """Return X X^H."""
-        self._count_product(x.shape, x.shape[-2])
+        key, times = (x.shape, x.shape[-2]), self._multiplied
+        times[key] = times.get(key, 0) + 1
         return self._gram(x)
 
     def mv(self, a, x):
@@ -243,26 +280,21 @@ class Arithmetic:
     @property
     def counts(self):
         """What was counted: products (of matrices or stacks), their flops, and what else."""
-        sizes = self._multiplied.items()
-        flops = sum(times * prod(shape) * columns for (shape, columns), times in sizes)
-        return {
-            "products": sum(self._multiplied.values()),
-            "flops": flops * (8 if self.is_complex else 2),
-            **self._counted,
-        }
+        products = flops = 0
+        for (shape, columns), times in self._multiplied.items():
+            products += times
+            flops += times * prod(shape) * columns
+        flops *= 8 if self.is_complex else 2
+        return {"products": products, "flops": flops, **self._counted}
 
     def count(self, what, number=1):
         """Add to a counter that ends up in ``result.counts``."""
         self._counted[what] = self._counted.get(what, 0) + number
 
-    def _count_product(self, shape, columns):
-        key = (shape, columns)
-        self._multiplied[key] = self._multiplied.get(key, 0) + 1
-
     # The rounding of one product -----------------------------------------------------------
 
     def _library_mode(self):
-        return self.kernels.matmul_precision(self.name)
+        return self.kernels.matmul_precision("tf32" if self.name == "tf32" else "fp32")
 
     def _choose_gemm(self):
         if self._short and self.policy.rounding == "each":
@@ -271,47 +303,53 @@ class Arithmetic:
             return self.kernels.gemm_native if self.native else self._gemm_fused
         if self.name == "tf32" and not self.native:
             return self._gemm_tf32
-        return self._gemm_enforced if self._enforced else self.kernels.gemm
+        return self._plain_gemm
 
     def _choose_gram(self):
         if self._short:
             return self._gram_native if self.native else self._gram_rounded
         if self.name == "tf32" and not self.native:
             return self._gram_tf32
-        return self._gram_enforced if self._enforced else self.kernels.gram
+        return self._plain_gram
 
     def _gram_native(self, x):
         return self.kernels.gemm_native(x, x.mT)
 
     def _gram_rounded(self, x):
-        return self._round(self.kernels.gram(x), inplace=True)
+        return self._round(self._plain_gram(x), inplace=True)
 
     def _gram_tf32(self, x):
-        return self.kernels.gram(self._round(x))
+        return self._plain_gram(self._round(x))
 
     def _gram_enforced(self, x):
         with self._library_mode():
             return self.kernels.gram(x)
 
     def _gemm_fused(self, a, b, alpha, beta, y):
-        return self._round(self.kernels.gemm(a, b, alpha, beta, y), inplace=True)
+        return self._round(self._plain_gemm(a, b, alpha, beta, y), inplace=True)
 
     def _gemm_each(self, a, b, alpha, beta, y):
-        multiply = self.kernels.gemm_native if self.native else self.kernels.gemm
+        multiply = self.kernels.gemm_native if self.native else self._plain_gemm
         left = a if alpha == 1 else self.store(alpha * a)
-        product = self.store(multiply(left, b))
-        if y is None:
+        product = self.store(multiply(left, b, 1.0, 0.0, None))
+        if y is None or beta == 0:
             return product
         return self.store((y if beta == 1 else self.store(beta * y)) + product)
 
     def _gemm_tf32(self, a, b, alpha, beta, y):
-        return self.kernels.gemm(self._round(a), self._round(b), alpha, beta, y)
+        return self._plain_gemm(self._round(a), self._round(b), alpha, beta, y)
 
     def _gemm_enforced(self, a, b, alpha, beta, y):
         with self._library_mode():
             return self.kernels.gemm(a, b, alpha, beta, y)
 
 
+def _plain(number):
+    """Return a Python number, which promotes no array, from any number."""
+    return complex(number) if isinstance(number, (complex, np.complexfloating)) else float(number)
+
+
+@np.errstate(all="ignore")
 def round_to(a, target, /):
     """Round the entries of an array to a shorter floating-point format, ties to even.
 
@@ -343,15 +381,15 @@ def round_to(a, target, /):
     """
     a = checks.array(a, "a")
     checks.choice(target, ("fp32", "tf32", "bf16", "fp16"), "target")
-    if a.ndim and 0 in a.shape:
-        return a
-    wide = dtype_of("complex64" if dtype_name(a) in COMPLEX_OF.values() else "float32", a)
-    rounded = astype(a, wide)
+    rounded = astype(a, dtype_of("complex64" if is_complex(a) else "float32", a))
     if target != "fp32":
         rounded = kernels(library(a)).round_to(rounded, target)
+    elif rounded is a:
+        return namespace(a).asarray(a, copy=True)
     return astype(rounded, a.dtype)
 
 
+@np.errstate(all="ignore")
 def matmul(a, b, /, *, precision=None):
     """Multiply matrices under a precision policy.
 
@@ -365,7 +403,7 @@ def matmul(a, b, /, *, precision=None):
     Returns
     -------
     array of shape (..., m, n)
-        In the dtype of ``a``. One product, rounded once.
+        In the common dtype of ``a`` and ``b``. One product, rounded once.
 
     Raises
     ------
@@ -387,5 +425,8 @@ def matmul(a, b, /, *, precision=None):
             f"b must have {a.shape[-1]} rows to match a of shape {tuple(a.shape)}, "
             f"got shape {tuple(b.shape)}"
         )
+    if a.dtype != b.dtype:
+        common = namespace(a, b).result_type(a.dtype, b.dtype)
+        a, b = astype(a, common), astype(b, common)
     arithmetic = Arithmetic(precision, a)
     return arithmetic.leave(arithmetic.mm(arithmetic.enter(a), arithmetic.enter(b)))

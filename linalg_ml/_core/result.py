@@ -3,16 +3,19 @@
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any
 
 from linalg_ml._core.namespace import is_traced, namespace
 
 
+@enum.unique
 class Status(enum.Enum):
     """Why a solver stopped, from best to worst; ``message`` says what to try."""
+
+    __reduce_ex__ = enum.pickle_by_enum_name  # messages may change
 
     CONVERGED = "The stopping criterion was met, confirmed on the exact residual."
     FIXED_STEPS = "The requested number of steps was made; nothing was tested."
@@ -58,8 +61,8 @@ _SEVERITY = {status: rank for rank, status in enumerate(Status)}
 
 
 def worst(statuses):
-    """Return the most severe of several statuses."""
-    return max(statuses, key=lambda status: status.severity)
+    """Return the most severe of several statuses; of none, CONVERGED."""
+    return max(statuses, key=lambda status: status.severity, default=Status.CONVERGED)
 
 
 class ConvergenceError(RuntimeError):
@@ -68,9 +71,13 @@ class ConvergenceError(RuntimeError):
     def __init__(self, result):
         self.result = result
         at = "" if result.residual is None else f" (residual {_worst_number(result.residual):.3g})"
-        super().__init__(
-            f"{result.status.name} after {result.nit} steps{at}. {result.status.message}"
-        )
+        why = result.status.message
+        if result.status is Status.FIXED_STEPS:
+            why = "x holds NaN or infinity."
+        super().__init__(f"{result.status.name} after {result.nit} steps{at}. {why}")
+
+    def __reduce__(self):
+        return ConvergenceError, (self.result,)
 
 
 class UserFunctionError(RuntimeError):
@@ -78,10 +85,12 @@ class UserFunctionError(RuntimeError):
 
 
 def _worst_number(residual):
-    return float(residual) if not getattr(residual, "shape", ()) else float(residual.max())
+    if not getattr(residual, "shape", ()):
+        return float(residual)
+    return float(residual.max()) if residual.size else math.nan
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@dataclass(frozen=True, init=False, repr=False, eq=False)
 class Result:
     """The outcome of a solver.
 
@@ -117,16 +126,45 @@ class Result:
     nit: int
     residual: Any
     criterion: str
-    extras: Mapping = field(default_factory=dict)
-    counts: Mapping = field(default_factory=dict)
-    history: tuple | None = None
-    precision: str = ""
-    method: Any = None
-    statuses: Any = None
+    extras: Mapping
+    counts: Mapping
+    history: tuple | None
+    precision: str
+    method: Any
+    statuses: Any
 
-    def __post_init__(self):
-        object.__setattr__(self, "extras", MappingProxyType(dict(self.extras)))
-        object.__setattr__(self, "counts", MappingProxyType(dict(self.counts)))
+    def __init__(
+        self,
+        x,
+        status,
+        nit,
+        residual,
+        criterion,
+        extras=MappingProxyType({}),
+        counts=MappingProxyType({}),
+        history=None,
+        precision="",
+        method=None,
+        statuses=None,
+    ):
+        self.__dict__.update(
+            x=x,
+            status=status,
+            nit=nit,
+            residual=residual,
+            criterion=criterion,
+            extras=MappingProxyType(dict(extras)),
+            counts=MappingProxyType(dict(counts)),
+            history=history,
+            precision=precision,
+            method=method,
+            statuses=statuses,
+        )
+
+    def __reduce__(self):
+        fields = {**self.__dict__, "extras": dict(self.extras), "counts": dict(self.counts)}
+        fields.pop("success", None)
+        return partial(Result, **fields), ()
 
     def __getattr__(self, name):
         if not name.startswith("_"):

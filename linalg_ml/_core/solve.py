@@ -13,32 +13,39 @@ A *method* is a frozen dataclass of hyperparameters, derived from `Method`, with
     stack's shape. ``exact=True`` recomputes all of them from the problem and x; otherwise
     cheap stand-ins may be given and expensive ones left out.
 ``finish(problem, state, arithmetic) -> (x, extras)``
-    The solution in the working type, and what else was computed.
+    The solution in the working type (an array or a tuple of them), and what else was computed.
 
-`iterate` alone knows stopping, history, callbacks and status.
+and, where a compiled kernel makes many steps in one call,
+
+``advance(problem, state, arithmetic, steps, target) -> (state, steps made, met)``
+    Make at most ``steps`` steps and stop at the first whose residual is <= ``target``. With
+    ``target=None`` (a fixed number of steps, a stack, another criterion) make all of them.
+
+`iterate` alone knows stopping, history, callbacks and status. What overflows or is NaN ends up
+in a status, so front functions silence NumPy's warnings once, for all they call, with
+``@np.errstate(all="ignore")``.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import to_numpy
 from linalg_ml._core.result import Result, Status, UserFunctionError, worst
-
-_CONFIRMATIONS = 3  # exact residuals above target, none half the best, before giving up
-_PROGRESS = 0.99  # a check that does not reach this fraction of the best made no progress
+from linalg_ml._core.verdict import Verdict, fate, finite, host, largest, maximum, negate
 
 
 class Method:
     """What a method may leave out."""
 
     criterion = "residual"  # what "residual" is, in words
-    default_rtol = 1e-5
+    rule = None  # what ``stopped`` tests, in words, where that is something else
+    default_rtol = 1e-5  # a number, or {name of the precision: number}
     default_maxiter = 1000
     check_every = 1
+    advance = None
 
     def targets(self, problem, arithmetic):
         """Return {measure: target} that replaces the residual test when no tolerance is given."""
@@ -47,7 +54,9 @@ class Method:
     def stopped(self, problem, state, measures):
         """Return a Status to stop by the method's own rule (or one per matrix), else None.
 
-        The rule stands in ``criterion``. It may be CONVERGED only where the caller asked for it.
+        Asked before the residual is tested, and stronger than that test. It may be CONVERGED
+        only where the caller asked for the rule. For a stack, an object array of Status and
+        None; a matrix once given a status must be given one at every later check.
         """
         return None
 
@@ -60,7 +69,10 @@ class Method:
         return None
 
     def refresh(self, problem, state, arithmetic):
-        """Return a state whose residual is recomputed from x, after a failed confirmation."""
+        """Return a new state whose residual is recomputed from x, after a failed confirmation.
+
+        A method that returns the same state is asked for a smaller residual the next time.
+        """
         return state
 
 
@@ -78,8 +90,7 @@ class Progress:
         return self._solution()
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """Where an iteration stands; pass it to `iterate` as ``state`` to go on."""
 
     method: Any
@@ -93,12 +104,17 @@ class Run:
     statuses: Any = None
     history: tuple | None = None
 
+    def solution(self):
+        """Return (x, extras), x in the dtype of the input; x is None if there was no start."""
+        if self.state is None:
+            return None, {}
+        return _solution(self.method, self.problem, self.state, self.arithmetic)
+
     def result(self):
         """Finish the solution and return the Result."""
-        x, extras = self.method.finish(self.problem, self.state, self.arithmetic)
-        leave = self.arithmetic.leave
+        x, extras = self.solution()
         return Result(
-            x=tuple(map(leave, x)) if isinstance(x, tuple) else leave(x),
+            x=x,
             status=self.status,
             nit=self.nit,
             residual=self.residual,
@@ -110,6 +126,13 @@ class Run:
             method=self.method,
             statuses=self.statuses,
         )
+
+
+def _solution(method, problem, state, arithmetic):
+    x, extras = method.finish(problem, state, arithmetic)
+    if isinstance(x, tuple):
+        return tuple(map(arithmetic.leave, x)), extras
+    return arithmetic.leave(x), extras
 
 
 def solve(method, problem, arithmetic, **options):
@@ -156,19 +179,21 @@ def iterate(
     history : bool
         Record the measures at each check.
     state : Run, optional
-        Go on from here.
+        Go on from here; excludes ``x0``.
 
     Returns
     -------
     Run
     """
     limits = check_limits(rtol, atol, maxiter, steps, check_every, callback)
+    if state is not None and x0 is not None:
+        raise ValueError("x0 is where a run starts, so it excludes state, a run that has started")
     loop = _Loop(method, problem, arithmetic, limits, callback, history)
-    if state is None:
-        loop.start(x0)
-    else:
-        loop.resume(state)
     try:
+        if state is None:
+            loop.start(x0)
+        else:
+            loop.resume(state)
         status = loop.make_steps() if steps is not None else loop.meet_target()
     except UserFunctionError as error:
         loop.criterion = str(error)
@@ -176,8 +201,7 @@ def iterate(
     return loop.run(status)
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """The caller's stopping arguments, checked."""
 
     rtol: float | None
@@ -190,11 +214,8 @@ class Limits:
 def check_limits(rtol, atol, maxiter, steps, check_every, callback):
     """Return the stopping arguments as `Limits`, or raise an error that names the wrong one."""
     if steps is not None:
-        given = [
-            name
-            for name, value in (("rtol", rtol), ("atol", atol or None), ("maxiter", maxiter))
-            if value is not None
-        ]
+        tests = {"rtol": rtol, "atol": atol or None, "maxiter": maxiter}
+        given = [name for name, value in tests.items() if value is not None]
         if given:
             raise ValueError(
                 f"steps runs a fixed number of steps without a test, so it excludes "
@@ -204,11 +225,11 @@ def check_limits(rtol, atol, maxiter, steps, check_every, callback):
     if callback is not None and not callable(callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
     return Limits(
-        rtol=None if rtol is None else checks.number(rtol, "rtol", minimum=0),
-        atol=checks.number(atol, "atol", minimum=0),
-        maxiter=None if maxiter is None else checks.count(maxiter, "maxiter", minimum=0),
-        steps=steps,
-        check_every=None if check_every is None else checks.count(check_every, "check_every"),
+        None if rtol is None else checks.number(rtol, "rtol", minimum=0),
+        checks.number(atol, "atol", minimum=0),
+        None if maxiter is None else checks.count(maxiter, "maxiter", minimum=0),
+        steps,
+        None if check_every is None else checks.count(check_every, "check_every"),
     )
 
 
@@ -252,6 +273,8 @@ class _Loop:
         if self.callback is None and self.records is None:
             self.advance(steps, None)
             return Status.FIXED_STEPS
+        if self.records is not None:
+            self.record(self.measure(exact=False))
         for _ in range(steps):
             self.advance(1, None)
             measures = {} if self.records is None else self.measure(exact=False)
@@ -263,22 +286,20 @@ class _Loop:
 
     def meet_target(self):
         method, problem, arithmetic = self.method, self.problem, self.arithmetic
-        scale = _host(method.scale(problem, arithmetic))
+        scale = host(method.scale(problem, arithmetic))
         targets = self.choose_targets(scale)
         limit = self.limits.maxiter
         last = self.nit + (method.default_maxiter if limit is None else limit)
-        patience = method.patience(problem, arithmetic)
-        every = self.limits.check_every or method.check_every
-        if self.callback is not None or self.records is not None:
-            every = self.limits.check_every or 1
 
         measures = self.measure(exact=False)
-        unusable = ~(np.isfinite(scale) & np.isfinite(measures["residual"]))
-        verdict = _Verdict(targets, unusable, patience, self.nit)
-        self.report(measures, initial=True)
+        unusable = negate(finite(scale) & finite(measures["residual"]))
+        verdict = Verdict(targets, unusable, method.patience(problem, arithmetic), self.nit)
+        every = self.choose_pace(verdict)
+        if self.records is not None:
+            self.record(measures)
         while True:
             own = method.stopped(problem, self.state, measures)
-            reason = verdict.judge(measures, self.nit, _given(own))
+            reason = verdict.judge(measures, self.nit, own)
             exact = None
             if reason is Status.CONVERGED:
                 exact = self.measure(exact=True)
@@ -288,12 +309,13 @@ class _Loop:
                     reason = Status.STAGNATED
                 else:
                     reason = None
-                    self.state = method.refresh(problem, self.state, arithmetic)
+                    self.refresh(verdict, measures, exact)
             if reason is None and self.nit >= last:
                 reason = Status.MAXITER
             if reason is not None:
                 return self.conclude(reason, exact, verdict, own)
-            self.advance(min(every, last - self.nit), verdict.goal)
+            if not self.advance(min(every, last - self.nit), verdict.goal):
+                return self.conclude(Status.STAGNATED, None, verdict, own)
             measures = self.measure(exact=False)
             if self.report(measures):
                 return self.conclude(Status.STOPPED, None, verdict)
@@ -305,12 +327,34 @@ class _Loop:
             own = method.targets(self.problem, self.arithmetic)
         if own is None:
             rtol = method.default_rtol if limits.rtol is None else limits.rtol
-            own = {"residual": np.maximum(rtol * scale, limits.atol)}
-        names = {"residual": method.criterion}
-        self.criterion = " and ".join(
-            f"{names.get(name, name)} <= {np.max(target):.3g}" for name, target in own.items()
-        )
-        return own
+            if isinstance(rtol, dict):
+                rtol = rtol[self.arithmetic.name]
+            own = {"residual": maximum(rtol * scale, limits.atol)}
+        targets = {name: host(target) for name, target in own.items()}
+        parts = []
+        for name, target in targets.items():
+            what = method.criterion if name == "residual" else name
+            parts.append(f"{what} <= {largest(target):.3g}")
+        self.criterion = " and ".join(parts)
+        return targets
+
+    def choose_pace(self, verdict):
+        """Return the steps between checks."""
+        asked = self.limits.check_every
+        if asked is not None:
+            return asked
+        if self.callback is not None or self.records is not None:
+            return 1
+        if self.method.advance is not None and verdict.goal is None:
+            return 1  # the compiled loop has nothing to stop at
+        return self.method.check_every
+
+    def refresh(self, verdict, measures, exact):
+        """Go on after a failed confirmation: with a true residual, or asking for more of it."""
+        before = self.state
+        self.state = self.method.refresh(self.problem, before, self.arithmetic)
+        if self.state is before:
+            verdict.demand(measures, exact)
 
     def conclude(self, reason, exact, verdict, own=None):
         """Set the residual and the status of each matrix; return the worst.
@@ -320,133 +364,48 @@ class _Loop:
         if exact is None:
             exact = self.measure(exact=True)
         self.residual = exact["residual"]
-        if own is Status.CONVERGED:
-            self.criterion = self.method.criterion
-        shape = np.shape(self.residual)
-        statuses = np.full(shape, Status.STAGNATED if reason is Status.CONVERGED else reason)
-        layers = (
-            (verdict.meets(exact), Status.CONVERGED),
-            (_given(own), own),
-            (~np.isfinite(self.residual), Status.DIVERGED),
-            (verdict.unusable, Status.NONFINITE_INPUT),
-        )
-        for where, status in layers:
-            statuses = np.where(where, status, statuses)
-        if shape == ():
-            return statuses[()]
-        self.statuses = statuses
-        return worst(statuses.flat)
+        if own is not None and (own is Status.CONVERGED or self.method.rule):
+            self.criterion = self.method.rule or self.method.criterion
+        known = (verdict.meets(exact), own, finite(self.residual), verdict.lost, verdict.unusable)
+        if type(self.residual) is float:
+            return fate(reason, *known)
+        fates = np.frompyfunc(fate, 6, 1)(reason, *known)
+        self.statuses = np.broadcast_to(np.asarray(fates, object), self.residual.shape).copy()
+        return worst(self.statuses.flat)
 
     # Parts -----------------------------------------------------------------------------------
 
     def advance(self, steps, goal):
+        """Make at most so many steps; return how many."""
         method, problem, arithmetic = self.method, self.problem, self.arithmetic
-        many = getattr(method, "advance", None)
-        if many is not None:
-            self.state, done, _ = many(problem, self.state, arithmetic, steps, goal)
-            self.nit += done
-            return
+        if method.advance is not None:
+            self.state, steps, _ = method.advance(problem, self.state, arithmetic, steps, goal)
+            self.nit += steps
+            return steps
         for _ in range(steps):
             self.state = method.step(problem, self.state, arithmetic)
             self.nit += 1
+        return steps
 
     def measure(self, exact):
         measures = self.method.measure(self.problem, self.state, self.arithmetic, exact)
-        return {name: _host(value) for name, value in measures.items()}
+        for name, value in measures.items():
+            if type(value) is not float:
+                return {name: host(value) for name, value in measures.items()}
+        return measures
 
-    def report(self, measures, initial=False):
+    def record(self, measures):
+        if not (self.records and self.records[-1]["nit"] == self.nit):  # where a run goes on
+            self.records.append({"nit": self.nit, **measures})
+
+    def report(self, measures):
         """Record the measures and tell the callback; return True if it asks to stop."""
         if self.records is not None:
-            self.records.append({"nit": self.nit, **measures})
-        if self.callback is None or initial:
+            self.record(measures)
+        if self.callback is None:
             return False
-        state = self.state
-
-        def solution():
-            return self.arithmetic.leave(
-                self.method.finish(self.problem, state, self.arithmetic)[0]
-            )
-
-        return self.callback(Progress(self.nit, measures, solution)) is True
-
-
-class _Verdict:
-    """Which matrices have met the targets, and whether there is still hope for the others."""
-
-    def __init__(self, targets, unusable, patience, nit):
-        self.targets, self.unusable = targets, unusable
-        self.settled = unusable
-        self.first, self.checks = patience or (None, None)
-        self.first = None if self.first is None else self.first + nit
-        self.best = self.best_exact = np.inf
-        self.idle = self.failed = 0
-        # A compiled loop can stop by itself where one number is asked of one matrix.
-        single = len(targets) == 1 and "residual" in targets and np.ndim(targets["residual"]) == 0
-        self.goal = float(targets["residual"]) if single else None
-
-    @property
-    def hopeless(self):
-        return self.failed >= _CONFIRMATIONS
-
-    def meets(self, measures):
-        """Say which matrices meet every target that was measured."""
-        met = True
-        for name, target in self.targets.items():
-            if name in measures:
-                met = met & (measures[name] <= target)
-        return met
-
-    def merit(self, measures):
-        """Return the worst measure of the unsettled matrices in units of its target."""
-        merit = 0.0
-        for name, target in self.targets.items():
-            if name in measures:
-                value = np.asarray(measures[name], dtype=float)
-                unit = np.where(np.asarray(target) > 0, target, 1.0)
-                value = np.where(self.settled | ~np.isfinite(value), 0.0, value / unit)
-                merit = max(merit, float(value.max()))
-        return merit
-
-    def judge(self, measures, nit, given):
-        """Return CONVERGED if all seem to meet the targets, another status to give up, or None.
-
-        ``given`` says which matrices the method's own rule has settled.
-        """
-        met = self.meets(measures)
-        self.settled = self.unusable | ~np.isfinite(measures["residual"]) | given
-        if np.all(met | self.settled):
-            return Status.STAGNATED if np.all(self.settled) else Status.CONVERGED
-        if self.first is None or nit < self.first:
-            return None
-        merit = self.merit(measures)
-        if merit < _PROGRESS * self.best:
-            self.best, self.idle = merit, 0
-            return None
-        self.idle += 1
-        return Status.STAGNATED if self.idle >= self.checks else None
-
-    def confirm(self, exact):
-        """Say whether the exact measures meet the targets; remember it if they do not."""
-        if np.all(self.meets(exact) | self.settled):
-            return True
-        merit = self.merit(exact)
-        if merit < 0.5 * self.best_exact:
-            self.best_exact, self.failed = merit, 0
-        self.failed += 1
-        return False
-
-
-def _given(own):
-    """Say for which matrices a method's own rule gave a status."""
-    if own is None or isinstance(own, Status):
-        return own is not None
-    return own != np.array(None)
-
-
-def _host(value):
-    """Return a Python float, or a NumPy array for a stack."""
-    if isinstance(value, (float, int)):
-        return float(value)
-    if getattr(value, "ndim", 0) == 0:
-        return float(value)
-    return to_numpy(value)
+        method, problem, state, arithmetic = self.method, self.problem, self.state, self.arithmetic
+        answer = self.callback(
+            Progress(self.nit, measures, lambda: _solution(method, problem, state, arithmetic)[0])
+        )
+        return isinstance(answer, (bool, np.bool_)) and bool(answer)

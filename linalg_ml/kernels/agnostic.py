@@ -2,16 +2,21 @@
 
 from contextlib import nullcontext
 
+import numpy as np
+
 from linalg_ml._core.namespace import asarray, astype, dtype_name, is_complex, namespace, to_numpy
 from linalg_ml.kernels import numpy_
 
 
 def gemm(a, b, alpha=1.0, beta=0.0, y=None):
-    """Return alpha a b + beta y, in a new array; alpha and beta are Python numbers."""
+    """Return alpha a b + beta y, in a new array; alpha and beta are Python numbers.
+
+    Where ``beta`` is 0, ``y`` is not read.
+    """
     product = namespace(a).matmul(a, b)
     if alpha != 1:
         product = alpha * product
-    if y is not None:
+    if y is not None and beta != 0:
         product = product + (y if beta == 1 else beta * y)
     return product
 
@@ -29,15 +34,19 @@ def gram(a):
     return xp.matmul(a, xp.conj(a.mT) if is_complex(a) else a.mT)
 
 
+@np.errstate(all="ignore")
 def frobenius(a):
-    """Return the Frobenius norm of each matrix, without overflow or underflow on the way.
+    """Return the Frobenius norm of each matrix, in at least fp32.
 
-    NaN or infinity anywhere in a matrix gives NaN or infinity.
+    Nothing overflows or underflows on the way. NaN or infinity anywhere in a matrix gives NaN
+    or infinity; a matrix without entries has norm 0.
     """
     xp = namespace(a)
     magnitude = xp.abs(a)
     if dtype_name(magnitude) in ("float16", "bfloat16"):
         magnitude = astype(magnitude, xp.float32)
+    if 0 in a.shape[-2:]:
+        return xp.sum(magnitude, axis=(-2, -1))
     largest = xp.max(magnitude, axis=(-2, -1), keepdims=True)
     scale = xp.where(largest > 0, largest, xp.ones_like(largest))
     scaled = magnitude / scale
@@ -63,7 +72,12 @@ def matmul_precision(mode):
 
 
 def soft_threshold(a, threshold):
-    """Return sign(a) max(|a| - threshold, 0), entry by entry."""
+    """Return sign(a) max(|a| - threshold, 0), entry by entry.
+
+    ``threshold`` is a number, or an array that broadcasts with ``a``.
+    """
     xp = namespace(a)
+    if isinstance(threshold, np.generic):
+        threshold = threshold.item()  # a NumPy number would promote the arrays of some libraries
     shrunk = xp.abs(a) - threshold
     return xp.sign(a) * xp.where(shrunk > 0, shrunk, xp.zeros_like(shrunk))

@@ -2,7 +2,6 @@
 
 from contextlib import contextmanager
 from functools import cache
-from math import prod
 
 import cupy
 import numpy as np
@@ -45,11 +44,18 @@ def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
     """
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     shape = (*batch, a.shape[-2], b.shape[-1])
-    out = cupy.empty(shape, a.dtype) if y is None else cupy.array(y, order="C")
+    if y is None or beta == 0:
+        out, beta = cupy.empty(shape, a.dtype), 0.0
+    else:
+        out = cupy.array(cupy.broadcast_to(y, shape), order="C")
+    if 0 in shape:
+        return out
+    if a.shape[-1] == 0:
+        return (beta * out.astype(cupy.float32)).astype(a.dtype) if beta else cupy.zeros_like(out)
     left = cupy.broadcast_to(a, batch + a.shape[-2:])
     right = cupy.broadcast_to(b, batch + b.shape[-2:])
-    for index in np.ndindex(*batch) if prod(batch) else ():
-        _gemm_ex(left[index], right[index], alpha, 0.0 if y is None else beta, out[index])
+    for index in np.ndindex(*batch):
+        _gemm_ex(left[index], right[index], alpha, beta, out[index])
     return out
 
 

@@ -24,7 +24,7 @@ FILES_OF_KERNELS = {
     "frobenius": ("agnostic", "numpy_", "torch_"),
     "round_to": ("agnostic", "numpy_", "numba_", "cupy_", "torch_", "jax_"),
     "matmul_precision": ("agnostic", "cupy_", "torch_", "jax_"),
-    "soft_threshold": ("agnostic", "numba_"),
+    "soft_threshold": ("agnostic", "numpy_", "numba_"),
     "csr_sor": ("numba_",),
 }
 

@@ -11,7 +11,7 @@ def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
     product = jnp.matmul(a, b, preferred_element_type=jnp.float32)
     if alpha != 1:
         product = alpha * product
-    if y is not None:
+    if y is not None and beta != 0:
         product = product + beta * y.astype(jnp.float32)
     return product.astype(a.dtype)
 

@@ -3,12 +3,14 @@
 import numpy as np
 from numba import njit
 
+from linalg_ml.kernels import numpy_
+
 
 def _compiled(function):
     try:
-        return njit(function, cache=True, nogil=True)
+        return njit(function, cache=True, nogil=True, error_model="numpy")
     except RuntimeError:  # no folder to keep it in
-        return njit(function, nogil=True)
+        return njit(function, nogil=True, error_model="numpy")
 
 
 @_compiled
@@ -62,7 +64,7 @@ def _round_bits_fp16(bits, out):
 
 def round_to(a, target, *, inplace=False):
     """Round float32 or complex64 entries to "bf16", "fp16" or "tf32", ties to even."""
-    source = np.ascontiguousarray(a)
+    source = np.asarray(a, order="C")
     out = source if inplace and source.flags.writeable else np.empty_like(source)
     bits = source.reshape(-1).view(np.uint32)
     rounded = out.reshape(-1).view(np.uint32)
@@ -89,7 +91,9 @@ def _soft_threshold(a, threshold, out):
 
 def soft_threshold(a, threshold):
     """Return sign(a) max(|a| - threshold, 0), entry by entry."""
-    source = np.ascontiguousarray(a)
+    if a.dtype.kind == "c" or np.ndim(threshold):
+        return numpy_.soft_threshold(a, threshold)
+    source = np.asarray(a, order="C")
     out = np.empty_like(source)
     _soft_threshold(source.reshape(-1), source.dtype.type(threshold), out.reshape(-1))
     return out
@@ -111,7 +115,7 @@ def _csr_sor(indptr, indices, data, diagonal, b, x, omega, sweeps, target):
                 s = b[i]
                 for k in range(indptr[i], indptr[i + 1]):
                     s -= data[k] * x[indices[k]]
-                total += s * s
+                total += (s * np.conj(s)).real
             residual = np.sqrt(total)
             if residual <= target or not np.isfinite(residual):
                 return sweep + 1, residual

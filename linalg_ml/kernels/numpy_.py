@@ -2,8 +2,8 @@
 
 import numpy as np
 
-# How far a sum of squares may stray before the norm is computed with scaling.
-_SAFE_SQUARES = (1e-250, 1e250)
+# Sums of squares whose terms cannot have lost anything to overflow or underflow.
+_SAFE_SQUARES = {np.dtype(np.float32): (1e-20, 1e30), np.dtype(np.float64): (1e-250, 1e250)}
 
 
 def gemm(a, b, alpha=1.0, beta=0.0, y=None):
@@ -11,8 +11,12 @@ def gemm(a, b, alpha=1.0, beta=0.0, y=None):
     product = np.matmul(a, b)
     if alpha != 1:
         product *= alpha
-    if y is not None:
-        product += y if beta == 1 else beta * y
+    if y is None or beta == 0:
+        return product
+    scaled = y if beta == 1 else beta * y
+    if scaled.shape != product.shape:
+        return product + scaled
+    product += scaled
     return product
 
 
@@ -22,19 +26,20 @@ def gram(a):
 
 
 def frobenius(a):
-    """Return the Frobenius norm of each matrix, without overflow or underflow on the way."""
+    """Return the Frobenius norm of each matrix, in at least fp32, without overflow on the way."""
+    if a.dtype.itemsize == 2:
+        a = a.astype(np.float32)
     real = a.real.dtype if a.dtype.kind == "c" else a.dtype
-    if a.ndim == 2:
-        flat = a.reshape(-1)
-        if real == np.float32:  # squares of float32 numbers neither overflow nor vanish here
-            flat = flat.astype(np.result_type(flat, np.float64))
-        squares = np.vdot(flat, flat).real
-        if _SAFE_SQUARES[0] < squares < _SAFE_SQUARES[1]:
-            return real.type(np.sqrt(squares))
-    magnitude = np.abs(a)
-    largest = magnitude.max(axis=(-2, -1), keepdims=True)
-    scale = np.where(largest > 0, largest, largest.dtype.type(1))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(all="ignore"):
+        if a.ndim == 2:
+            flat = a.reshape(-1)
+            squares = np.vdot(flat, flat).real
+            low, high = _SAFE_SQUARES[real]
+            if low < squares < high:
+                return np.sqrt(squares)
+        magnitude = np.abs(a)
+        largest = magnitude.max(axis=(-2, -1), keepdims=True, initial=0)
+        scale = np.where(largest > 0, largest, largest.dtype.type(1))
         scaled = magnitude / scale
         return (np.sqrt(np.sum(scaled * scaled, axis=(-2, -1), keepdims=True)) * scale)[..., 0, 0]
 
@@ -44,7 +49,7 @@ def round_to(a, target, *, inplace=False):
     out = a if inplace and a.flags.c_contiguous and a.flags.writeable else np.array(a, order="C")
     floats = out.reshape(-1).view(np.float32)
     if target == "fp16":
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             floats[...] = floats.astype(np.float16)
         return out
     drop = {"bf16": 16, "tf32": 13}[target]
@@ -57,6 +62,13 @@ def round_to(a, target, *, inplace=False):
     bits &= _mask(drop)
     bits[nan] = kept_nan
     return out
+
+
+def soft_threshold(a, threshold):
+    """Return sign(a) max(|a| - threshold, 0), entry by entry."""
+    if isinstance(threshold, np.generic):
+        threshold = threshold.item()
+    return np.sign(a) * np.maximum(np.abs(a) - threshold, 0)
 
 
 def _mask(drop):

@@ -1,6 +1,6 @@
 """Kernels for PyTorch tensors."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -11,7 +11,7 @@ _NATIVE = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 def gemm(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y with the library's own fused call where it fits."""
-    if y is None:
+    if y is None or beta == 0:
         return torch.matmul(a, b) if alpha == 1 else torch.matmul(a, b).mul_(alpha)
     if a.ndim == b.ndim == y.ndim == 2:
         return torch.addmm(y, a, b, beta=beta, alpha=alpha)
@@ -25,7 +25,7 @@ gemm_native = gemm  # cuBLAS sums 16-bit products in fp32 and rounds once, the e
 
 def frobenius(a):
     """Return the Frobenius norm of each matrix, without overflow or underflow on the way."""
-    if a.dtype in (torch.float64, torch.complex128):
+    if a.dtype in (torch.float64, torch.complex128) or a.device.type == "mps":
         return agnostic.frobenius(a)
     wide = torch.linalg.vector_norm(a.abs(), dim=(-2, -1), dtype=torch.float64)
     return wide.to(torch.float32)
@@ -34,6 +34,7 @@ def frobenius(a):
 def round_to(a, target, *, inplace=False):
     """Round float32 or complex64 entries to "bf16", "fp16" or "tf32", ties to even."""
     del inplace
+    a = a.resolve_conj().resolve_neg()
     if a.is_complex():
         return torch.view_as_complex(round_to(torch.view_as_real(a), target))
     if target in _NATIVE:
@@ -44,12 +45,27 @@ def round_to(a, target, *, inplace=False):
     return rounded.view(torch.float32)
 
 
-@contextmanager
 def matmul_precision(mode):
-    """Multiply fp32 in ``mode`` ("fp32" or "tf32") inside the context, restored afterwards."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision({"fp32": "highest", "tf32": "high"}[mode])
+    """Return a context in which PyTorch multiplies fp32 in ``mode``: "fp32" or "tf32"."""
+    wanted = {"fp32": "highest", "tf32": "high"}[mode]
+    try:
+        before = torch.get_float32_matmul_precision()
+    except RuntimeError:  # raised where the user has set the backends one by one
+        before = None
+    return nullcontext() if before == wanted else _switched(wanted, before)
+
+
+@contextmanager
+def _switched(wanted, before):
+    """Set the precision; restore it, and what was set for each backend alone."""
+    backends = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)
+    modes = [getattr(backend, "fp32_precision", None) for backend in backends]
+    torch.set_float32_matmul_precision(wanted)
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        if before is not None:
+            torch.set_float32_matmul_precision(before)
+        for backend, value in zip(backends, modes, strict=True):
+            if value is not None:
+                backend.fp32_precision = value

@@ -26,6 +26,7 @@ class DirectMethod(Method):
 
     def step(self, problem, state, arithmetic):
         """Decompose and round to the working precision."""
+        arithmetic.count("decompositions")
         return DirectState(arithmetic.enter(self.factor(problem.unit, problem.exact)), 1)
 
     def scale(self, problem, arithmetic):
@@ -40,7 +41,7 @@ class DirectMethod(Method):
 
     def targets(self, problem, arithmetic):
         """Ask for backward stability in the working precision."""
-        return problem.default_targets()
+        return problem.default_targets(iterated=False)
 
     def finish(self, problem, state, arithmetic):
         """Return the factor and what belongs to it."""
@@ -48,7 +49,7 @@ class DirectMethod(Method):
 
     def stopped(self, problem, state, measures):
         """Report zero and singular matrices: their factor is not unique."""
-        return problem.singular_statuses(state.step > 0)
+        return problem.hopeless(state.step > 0)
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,6 @@ class SvdPolar(DirectMethod):
     def factor(self, a, exact):
         """Return P Q^H."""
         p, _, qh = exact.xp.linalg.svd(a, full_matrices=False)
-        exact.count("svd")
         return exact.mm(p, qh)
 
 
@@ -69,6 +69,5 @@ class EighSign(DirectMethod):
     def factor(self, a, exact):
         """Return V sign(W) V^H."""
         w, v = exact.xp.linalg.eigh(a)
-        exact.count("eigh")
         signs = exact.xp.astype(exact.xp.sign(w), v.dtype)
         return exact.mm(v * signs[..., None, :], adjoint(v))

@@ -1,5 +1,10 @@
 """Apply odd polynomials to the singular values (or eigenvalues) of a matrix."""
 
+import warnings
+
+# Lists that are optimal on their interval, and so grow fast beyond it.
+_OPTIMAL = ("minimax", "cans", "polar-express-raw")
+
 
 def apply_polynomial(x, coefficients, arithmetic, *, square=None, symmetric=True):
     """Return p(X) = c_0 X + c_1 A X + c_2 A^2 X + ..., with A the square of X.
@@ -49,3 +54,14 @@ def _even_part(a, c, multiply, store):
     if len(c) == 6:
         high = high + c[5] * a3
     return multiply(a3, store(high), beta=1.0, y=low)
+
+
+def warn_if_unsafe(schedule, precision):
+    """Warn of an optimal schedule without safety factor in a precision that needs one."""
+    if precision == "bf16" and schedule.safety == 0 and schedule.name in _OPTIMAL:
+        warnings.warn(
+            "a minimax schedule with safety=0 can blow up in bf16, whose rounding pushes singular "
+            "values out of its interval; use safety=0.01",
+            UserWarning,
+            stacklevel=4,
+        )

@@ -51,7 +51,9 @@ def polar(
         "chen-chow" : scaled Newton-Schulz of degree 3.
         "jordan", "you", "cesista" : the lists of coefficients known from optimizers; they do
         not converge, so run them with ``steps``.
-        "turbo" : a list for rows scaled beforehand, which changes U; run it with ``steps``.
+        "turbo" : a list for rows scaled beforehand, which changes U; run it with ``steps``. It
+        is made for matrices that this scaling leaves well below norm one, and turns a matrix
+        with orthonormal rows into its negative.
         "svd" : singular value decomposition, the reference.
     side : {"right", "left"}
         A = U H with H of order n, or A = H U with H of order m.

@@ -17,6 +17,7 @@ from linalg_ml.matrix_functions.iteration import apply_polynomial
 from linalg_ml.matrix_functions.spectrum import adjoint, extreme_singular_values
 
 _CAUTION = 0.8  # what the estimate of sigma_min may be too large by
+_BLOWN_UP = 100  # a distance from orthonormal that no step of a sound iteration comes near
 
 _WIDE_OF = {"fp64": "fp64", "fp32": "fp32", "tf32": "fp32", "fp16": "fp32", "bf16": "fp32"}
 
@@ -41,6 +42,8 @@ class PolarProblem:
         Whether the Hermitian factor wanted is the one of order n, in A = X H.
     """
 
+    blown_up = _BLOWN_UP
+
     def __init__(
         self, a, arithmetic, *, rcond=None, steps=None, transposed=False, large_side=False
     ):
@@ -48,6 +51,7 @@ class PolarProblem:
         self.transposed, self.large_side = transposed, large_side
         self._last_factor = (None, None)
         self._counted = 0
+        self.settled_after = 0  # the steps the iteration needs to get hold of sigma_min
         self.traced = is_traced(a)
         xp = arithmetic.xp
         wide = _WIDE_OF[arithmetic.name]
@@ -89,12 +93,13 @@ class PolarProblem:
             self.smallest, largest = self.extremes()
             ratio = self.smallest / self._nonzero(largest)
             self.is_singular = ratio < 4 * self.exact.unit_roundoff
-        least = floor * self.bound
+        least = self.exact.unit_roundoff / 4 * self.bound
         self.smallest = self._nonzero(xp.where(self.smallest > least, self.smallest, least))
         self.rcond = _host(ratio)
         lower = np.asarray(_host(self.smallest / self.bound))
         usable = np.isfinite(lower) & ~to_numpy(self.is_zero)
-        self.lower = max(_CAUTION * float(np.min(lower[usable], initial=1.0)), floor)
+        self.resolved = _CAUTION * float(np.min(lower[usable], initial=1.0))
+        self.lower = max(self.resolved, floor)
 
     def extremes(self):
         """Estimate the smallest and the largest singular value of the unit matrix."""
@@ -178,27 +183,39 @@ class PolarProblem:
         product = self.exact.mm(self.unit, adjoint(x))
         return (product + adjoint(product)) / 2
 
-    def default_targets(self):
-        """Return what a backward stable method reaches in the working precision."""
+    def default_targets(self, *, iterated=True):
+        """Return what a backward stable method reaches in the working precision.
+
+        The last step of an iteration leaves X orthonormal to a few roundings; a decomposition
+        gives it as the product of two factors that are less so.
+        """
         u, m = self.arithmetic.unit_roundoff, self.unit.shape[-2]
         if self.arithmetic.name in ("fp64", "fp32"):
-            return {"orthogonality": 4 * m**0.5 * u, "backward": 32 * m**0.5 * u}
+            return {
+                "orthogonality": (4 if iterated else 32) * m**0.5 * u,
+                "backward": 32 * m**0.5 * u,
+            }
         return {"orthogonality": 4 * u, "backward": 8 * u}
 
     # Outcomes ------------------------------------------------------------------------------
 
-    def singular_statuses(self, idle):
-        """Return SINGULAR for each matrix that is zero, or singular and ``idle``; or None."""
+    def hopeless(self, idle, distance=0.0):
+        """Return SINGULAR for each matrix that is zero, or singular and ``idle``; or None.
+
+        A matrix whose iterate is far from orthonormal has DIVERGED.
+        """
         if self.traced:
             return None
         stuck = to_numpy(self.is_zero) | (to_numpy(self.is_singular) & idle)
-        if not np.any(stuck):
+        lost = distance > self.blown_up
+        if not np.any(stuck | lost):
             return None
-        return np.where(stuck, Status.SINGULAR, np.array(None))
+        fates = np.where(stuck, Status.SINGULAR, np.array(None))
+        return one_or_many(np.where(lost, Status.DIVERGED, fates))
 
     def verify(self, x):
         """Report a singular matrix as such, even if X came out orthonormal by chance."""
-        return self.singular_statuses(True)
+        return self.hopeless(True)
 
     def finish(self, x):
         """Return the unitary factor and the extras: the Hermitian factor, and rcond."""
@@ -230,3 +247,8 @@ class PolarProblem:
 def _host(values):
     """Return a Python float, or a NumPy array for a stack."""
     return float(values) if values.ndim == 0 else to_numpy(values)
+
+
+def one_or_many(statuses):
+    """Return the status itself for a single matrix, the array for a stack."""
+    return statuses.item() if statuses.ndim == 0 else statuses

@@ -10,7 +10,7 @@ from linalg_ml._core.solve import check_limits, solve
 from linalg_ml.matrix_functions.direct_methods import EighSign
 from linalg_ml.matrix_functions.iteration import apply_polynomial
 from linalg_ml.matrix_functions.polar import check_rcond, choose_method, empty_result
-from linalg_ml.matrix_functions.polar_problem import PolarProblem
+from linalg_ml.matrix_functions.polar_problem import PolarProblem, one_or_many
 from linalg_ml.matrix_functions.polynomial_methods import METHODS
 from linalg_ml.matrix_functions.spectrum import adjoint, inverse, reciprocal
 
@@ -174,6 +174,8 @@ class SymmetricSignProblem(PolarProblem):
 class RealSignProblem(SymmetricSignProblem):
     """The sign of a matrix with real eigenvalues: polynomials of X^2 in place of X X^H."""
 
+    blown_up = 1e8  # far from normal, X^2 may be large for a while
+
     def square(self, x, arithmetic):
         """Return X^2."""
         return arithmetic.mm(x, x)
@@ -211,9 +213,9 @@ class RealSignProblem(SymmetricSignProblem):
             "backward": commutator / size,
         }
 
-    def default_targets(self):
+    def default_targets(self, *, iterated=True):
         """Return what the iteration reaches in the working precision, in units of `_size`."""
-        targets = super().default_targets()
+        targets = super().default_targets(iterated=iterated)
         return {name: max(targets.values()) for name in targets}
 
     def _size(self, x):
@@ -239,8 +241,8 @@ class RealSignProblem(SymmetricSignProblem):
                 break
             cayley = exact.mm(cayley, cayley)
             proven = proven | (exact.frobenius(cayley) < 1)
-        given = self.singular_statuses(True)
+        given = self.hopeless(True)
         wrong = ~np.asarray(to_numpy(proven))
         if not np.any(wrong):
             return given
-        return np.where(wrong, Status.BREAKDOWN, np.array(None) if given is None else given)
+        return one_or_many(np.where(wrong, Status.BREAKDOWN, np.array(given)))

@@ -84,6 +84,7 @@ def bf16_errors(shape, schedule, rounding="fused"):
     ]
 
 
+@pytest.mark.filterwarnings("ignore:a minimax schedule with safety=0:UserWarning")
 @pytest.mark.parametrize("shape", GAUSSIANS)
 @pytest.mark.parametrize(("cushion", "draws"), [(0, 5), (None, 3)])
 def test_bf16_blows_up_without_safety(shape, cushion, draws):

@@ -258,11 +258,29 @@ def test_nonfinite_input(value, method):
 def test_bf16_without_safety_diverges_honestly():
     for seed in range(10):
         a = np.random.default_rng(seed).standard_normal((64, 256))
-        result = polar(a, method="cans", precision="bf16", rcond=1e-3)
+        with pytest.warns(UserWarning, match="safety=0 can blow up in bf16"):
+            result = polar(a, method="cans", precision="bf16", rcond=1e-3)
         if not result.converged:
             assert result.status in (Status.DIVERGED, Status.STAGNATED)
             return
     raise AssertionError("every draw converged")
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_blew_up_is_not_called_stagnation(seed):
+    a = conditioned((64, 64), 1e3, spectrum="linear", rng=seed)
+    result = polar(a, method="cans", precision="fp16")
+    if orthogonality_error(result.x) > 1 or not np.isfinite(result.x).all():
+        assert result.status is Status.DIVERGED
+
+
+@pytest.mark.parametrize("precision", ["fp16", "tf32"])
+def test_the_smallest_singular_value_gets_its_time(precision):
+    """It lies far below the unit roundoff, but grows as fast as any once it is let."""
+    a = conditioned((48, 48), 1e6, spectrum="one-small", rng=0)
+    result = polar(a, precision=precision)
+    assert result.converged
+    assert orthogonality_error(result.x) < 4e-3
 
 
 @pytest.mark.parametrize("layout", ["C", "F", "strided", "read-only"])

@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# Every item is logged when it is computed, so that tests can count computations.
+# Every item is logged when it is computed, so that tests can count computations. One whose file
+# "hold a k" exists is not begun, so that tests can stop a study where they want it.
 STUDY = """
 import os
 import time
@@ -20,6 +21,8 @@ from experiments.study import Study
 
 def compute(cell, context):
     for k in context.remaining(range(cell["items"])):
+        while os.path.exists(f"hold {{cell['a']}} {{k}}"):
+            time.sleep(0.002)
         time.sleep({pause})
         value = (cell["a"] + 1) / (k + 1)
         with open(os.environ["COMPUTED"], "a") as file:
@@ -139,6 +142,10 @@ class Checkout:
     def command(self, *arguments, **environment) -> subprocess.CompletedProcess:
         """Run ``python -m paper_repro *arguments``."""
         return self.python("-m", "paper_repro", *arguments, **environment)
+
+    def hold(self, a: int, k: int) -> Path:
+        """Stop studies before an item until the file returned is removed."""
+        return self.write(f"hold {a} {k}", "")
 
     def computed(self) -> list[str]:
         """Return one line for each item computed so far."""

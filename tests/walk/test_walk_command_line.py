@@ -283,8 +283,8 @@ def test_edited_source_is_computed_again_and_the_old_records_cleaned(project):
 def test_module_the_digest_does_not_cover(project):
     """A study that loads a module nobody can read from its source is not stored as complete."""
     project.write("linalg_ml/hidden.py", "x = 1\n")
-    code = "exec('import linalg_' + 'ml.hidden')\n        time.sleep"
-    project.edit("experiments/tiny.py", "time.sleep", code)
+    code = "exec('import linalg_' + 'ml.hidden')"
+    project.edit("experiments/tiny.py", "time.sleep(0.0)", code)
     done = project.command("run", "tiny", QUIET)
     assert done.returncode == 3
     assert "linalg_ml.hidden, which its cache digest does not cover" in done.stdout
@@ -301,8 +301,8 @@ def test_source_edited_while_the_study_runs(project):
     project.write("linalg_ml/late.py", "x = 1\n")
     project.edit(
         "experiments/tiny.py",
-        "        time.sleep",
-        "        if cell['a'] == 1:\n            from linalg_ml import late\n        time.sleep",
+        "        time.sleep(0.0)",
+        "        if cell['a'] == 1:\n            from linalg_ml import late",
     )
     project.edit("experiments/tiny.py", "import os\n", "import os\nimport pathlib\n")
     editing = (

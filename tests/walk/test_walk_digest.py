@@ -162,6 +162,7 @@ def test_ingredients_are_plain_data(tree):
     folders = {name: tree / name for name in ("linalg_ml", "experiments")}
     ingredients = CodeDigest(STUDY, "numpy", tree, folders).ingredients
     assert str(tree) not in json.dumps(ingredients)
+    assert (ingredients["study"], ingredients["backend"]) == ("tiny", "numpy")
     assert set(ingredients["sources"]) == {
         "experiments", "experiments.tiny", "linalg_ml", "linalg_ml.used", "linalg_ml._core",
         "linalg_ml._core.below",

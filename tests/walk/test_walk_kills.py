@@ -3,6 +3,7 @@
 import json
 import random
 import signal
+import threading
 import time
 
 import pytest
@@ -82,15 +83,27 @@ def test_killed_at_any_moment(checkout):
     assert len(checkout.computed()) <= CELLS * ITEMS + kills
 
 
-def test_cell_that_cannot_resume_starts_again(checkout):
-    checkout.study(cells=CELLS, items=ITEMS, pause=0.02)
+def wait_until(condition):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def cannot_resume(checkout):
     checkout.edit("experiments/tiny.py", 'context.remaining(range(cell["items"]))',
                   'range(cell["items"])')  # fmt: skip
+
+
+def test_cell_that_cannot_resume_starts_again(checkout):
+    checkout.study(cells=CELLS, items=ITEMS)
+    cannot_resume(checkout)
+    hold = checkout.hold(2, 3)
     process = run(checkout)
-    while len(checkout.computed()) < 2 * ITEMS + 3:
-        time.sleep(0.001)
+    wait_until(lambda: len(checkout.computed()) == 2 * ITEMS + 3)
     process.kill()
     process.communicate()
+    hold.unlink()
     logged = len(checkout.computed())
     done = checkout.command("run", "tiny", "--no-figures")
     assert done.returncode == 0, done.stderr
@@ -100,28 +113,31 @@ def test_cell_that_cannot_resume_starts_again(checkout):
 
 
 def test_interrupt_keeps_what_is_done(checkout):
-    checkout.study(cells=CELLS, items=ITEMS, pause=0.02)
+    checkout.study(cells=CELLS, items=ITEMS)
+    hold = checkout.hold(1, 2)
     process = run(checkout)
-    while len(checkout.computed()) < ITEMS + 2:
-        time.sleep(0.001)
+    wait_until(lambda: len(stored_items(checkout)) == ITEMS + 2)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=10)
     assert process.returncode == 130
     assert "the same command goes on from there" in err
     assert "Traceback" not in err
-    logged = len(checkout.computed())
-    assert logged < CELLS * ITEMS
+    hold.unlink()
     kept = stored_items(checkout)
-    assert len(kept) >= logged - 1
+    assert len(kept) == ITEMS + 2
     done = checkout.command("run", "tiny", "--no-figures")
     assert done.returncode == 0, done.stderr
     assert "8 cells, 1 of them stored" in done.stderr
-    assert not kept & set(checkout.computed()[logged:])
+    assert checkout.computed()[ITEMS + 2] == "1 2"
+    assert len(checkout.computed()) == CELLS * ITEMS
     assert results(checkout) == EXPECTED
 
 
-def test_two_processes_share_the_work(checkout):
+@pytest.mark.parametrize("resumes", [True, False])
+def test_processes_share_the_work(checkout, resumes):
     checkout.study(cells=CELLS, items=ITEMS, pause=0.01)
+    if not resumes:
+        cannot_resume(checkout)
     rivals = [run(checkout) for _ in range(3)]
     for process in rivals:
         _, err = process.communicate(timeout=60)
@@ -133,19 +149,22 @@ def test_two_processes_share_the_work(checkout):
 
 def test_rival_killed_while_another_waits(checkout):
     """The lock of a dead process is free: the one that waited takes over."""
-    checkout.study(cells=1, items=ITEMS, pause=0.1)
+    checkout.study(cells=1, items=ITEMS)
+    hold = checkout.hold(0, 3)
     first = run(checkout)
-    while not checkout.computed():
-        time.sleep(0.001)
+    wait_until(lambda: len(stored_items(checkout)) == 3)
     second = run(checkout)
-    time.sleep(0.3)
-    assert second.poll() is None
+    rescue = threading.Timer(30, second.kill)  # so that a failure is no hang
+    rescue.start()
+    assert "tiny: 1 cells" in second.stderr.readline()
+    assert second.stderr.readline() == "tiny: waiting for another process\n"
+    rescue.cancel()
     first.kill()
     first.communicate()
+    hold.unlink()
     _, err = second.communicate(timeout=20)
     assert second.returncode == 0, err
-    assert "waiting for another process" in err
-    assert len(checkout.computed()) <= ITEMS + 1
+    assert len(checkout.computed()) == ITEMS
     assert results(checkout) == EXPECTED[:ITEMS]
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks: claims about time, measured side by side. Each module runs by ``python -m``."""

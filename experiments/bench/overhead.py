@@ -1,0 +1,79 @@
+"""What the library costs on top of the arithmetic: ``python -m experiments.bench.overhead``.
+
+Run with OPENBLAS_NUM_THREADS=1: the clock counts the CPU time of one thread.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.bench.side_by_side import compare
+from linalg_ml import orthogonalize, schedule
+from linalg_ml._core.precision import Arithmetic
+from linalg_ml._core.solve import Method, solve
+
+
+def bare_loop(g, rows):
+    """Orthogonalise as users write it with NumPy."""
+    x = g / (np.linalg.norm(g) * 1.01 + 1e-7)
+    for a, b, c in rows:
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x
+
+
+@dataclass(frozen=True)
+class Nothing(Method):
+    """A method whose steps cost nothing, so that only the loop is left."""
+
+    def init(self, problem, arithmetic, x0):
+        return 1.0
+
+    def step(self, problem, state, arithmetic):
+        return state * 0.999
+
+    def scale(self, problem, arithmetic):
+        return 1.0
+
+    def measure(self, problem, state, arithmetic, exact):
+        return {"residual": state}
+
+    def finish(self, problem, state, arithmetic):
+        return problem, {}
+
+
+def main():
+    """Print both comparisons."""
+    rows = schedule("polar-express").take(5).coefficients
+    print("orthogonalize, five steps of degree 5, fp32, against the bare NumPy loop")
+    print(f"{'shape':>12} {'bare':>10} {'ours':>10} {'ratio':>7}")
+    for shape in ((64, 64), (64, 256), (128, 128), (256, 256), (256, 1024), (512, 512)):
+        g = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+        bare, ours = compare(
+            {"bare": lambda g=g: bare_loop(g, rows), "ours": lambda g=g: orthogonalize(g)}
+        )
+        print(
+            f"{'x'.join(map(str, shape)):>12} {bare.seconds * 1e6:8.0f}us "
+            f"{ours.seconds * 1e6:8.0f}us {ours.ratio:7.2f}"
+        )
+    a = np.eye(2)
+    steps = 200
+
+    def looped(maxiter):
+        return solve(Nothing(), a, Arithmetic(None, a), rtol=1e-300, maxiter=maxiter)
+
+    def by_hand():
+        method, state = Nothing(), 1.0
+        for _ in range(steps):
+            state = method.step(a, state, None)
+            method.measure(a, state, None, False)
+
+    one, many, hand = compare(
+        {"one": lambda: looped(0), "many": lambda: looped(steps), "hand": by_hand}
+    )
+    per_step = (many.seconds - one.seconds - hand.seconds) / steps
+    print(f"the loop: {one.seconds * 1e6:.1f} us per solve, {per_step * 1e6:.2f} us per step")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The table of solvers that every array library must run: one row per front function and method.
+
+Adding a method is adding a row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.linalg import polar as scipy_polar
+
+from linalg_ml import orthogonalize, polar, signm
+from linalg_ml.problems import conditioned, symmetric_with_eigenvalues, with_eigenvalues
+
+# Error allowed in each precision on the problems below, whose condition number is at most 20.
+TOLERANCE = {"fp64": 1e-12, "fp32": 2e-5, "tf32": 2e-2, "fp16": 2e-2, "bf16": 1.5e-1}
+ALTERNATING = np.geomspace(0.1, 1, 12) * np.where(np.arange(12) % 2, 1, -1)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One way to call one function, and the answer."""
+
+    name: str
+    function: Callable
+    problem: Callable
+    reference: Callable
+    options: dict = field(default_factory=dict)
+    tolerance: dict = field(default_factory=lambda: TOLERANCE)
+    converges: bool = True
+
+    def __repr__(self):
+        return self.name
+
+
+def tall():
+    return conditioned((24, 10), 10, rng=0)
+
+
+def square():
+    return conditioned((16, 16), 20, rng=1)
+
+
+def stack():
+    return np.stack([conditioned((6, 9), k, rng=k) for k in (1, 4, 20)])
+
+
+def symmetric():
+    return symmetric_with_eigenvalues(ALTERNATING, rng=2)
+
+
+def symmetric_sign(a):
+    w, v = np.linalg.eigh(a)
+    return (v * np.sign(w)) @ v.T
+
+
+def real_spectrum():
+    return with_eigenvalues(ALTERNATING, condition_of_eigenvectors=3.0, rng=2)
+
+
+def real_sign(a):
+    w, v = np.linalg.eig(a)
+    return ((v * np.sign(w.real)) @ np.linalg.inv(v)).real
+
+
+def unitary(a):
+    p, _, qh = np.linalg.svd(a, full_matrices=False)
+    return p @ qh
+
+
+def loose(value):
+    """Return a tolerance for lists whose own error is ``value``."""
+    return {name: max(value, tolerance) for name, tolerance in TOLERANCE.items()}
+
+
+POLAR = [
+    Row(f"polar-{method}-{problem.__name__}", polar, problem, unitary, {"method": method})
+    for method in ("polar-express", "newton-schulz", "cans", "chen-chow", "svd")
+    for problem in (tall, square, stack)
+]
+FIXED = [
+    Row(
+        f"polar-{method}-steps",
+        polar,
+        square,
+        unitary,
+        {"method": method, "steps": steps, "rcond": 0.04},
+        loose(error),
+        converges=False,
+    )
+    for method, steps, error in (
+        ("polar-express", 7, 1e-12),
+        ("jordan", 6, 0.4),
+        ("you", 6, 0.2),
+        ("cesista", 5, 0.4),
+    )
+]
+DEGREES = [
+    Row(f"polar-degree-{degree}", polar, tall, unitary, {"degree": degree}) for degree in (3, 7, 9)
+]
+ORTHOGONALIZE = [
+    Row(
+        f"orthogonalize-{problem.__name__}",
+        orthogonalize,
+        problem,
+        unitary,
+        {"steps": 9},
+        loose(1e-9),
+        converges=False,
+    )
+    for problem in (tall, square, stack)
+]
+SIGN = [
+    Row("signm-symmetric", signm, symmetric, symmetric_sign),
+    Row("signm-eigh", signm, symmetric, symmetric_sign, {"method": "eigh"}),
+    Row("signm-newton-schulz", signm, symmetric, symmetric_sign, {"method": "newton-schulz"}),
+    Row("signm-real", signm, real_spectrum, real_sign, {"spectrum": "real"}),
+]
+TABLE = [*POLAR, *FIXED, *DEGREES, *ORTHOGONALIZE, *SIGN]
+
+
+def hermitian_reference(a):
+    """Return SciPy's Hermitian factor of one matrix."""
+    return scipy_polar(a)[1]
