@@ -226,7 +226,7 @@ def check_limits(rtol, atol, maxiter, steps, check_every, callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
     return Limits(
         None if rtol is None else checks.number(rtol, "rtol", minimum=0),
-        checks.number(atol, "atol", minimum=0),
+        0.0 if atol == 0 else checks.number(atol, "atol", minimum=0),
         None if maxiter is None else checks.count(maxiter, "maxiter", minimum=0),
         steps,
         None if check_every is None else checks.count(check_every, "check_every"),
@@ -253,17 +253,18 @@ class _Loop:
             self.records.extend(run.history or ())
 
     def run(self, status):
+        history = None if self.records is None else tuple(self.records)
         return Run(
-            method=self.method,
-            problem=self.problem,
-            arithmetic=self.arithmetic,
-            state=self.state,
-            status=status,
-            nit=self.nit,
-            criterion=self.criterion,
-            residual=self.residual,
-            statuses=self.statuses,
-            history=None if self.records is None else tuple(self.records),
+            self.method,
+            self.problem,
+            self.arithmetic,
+            self.state,
+            status,
+            self.nit,
+            self.criterion,
+            self.residual,
+            self.statuses,
+            history,
         )
 
     # Without a test --------------------------------------------------------------------------
@@ -330,9 +331,9 @@ class _Loop:
             if isinstance(rtol, dict):
                 rtol = rtol[self.arithmetic.name]
             own = {"residual": maximum(rtol * scale, limits.atol)}
-        targets = {name: host(target) for name, target in own.items()}
-        parts = []
-        for name, target in targets.items():
+        targets, parts = {}, []
+        for name, target in own.items():
+            targets[name] = target = host(target)
             what = method.criterion if name == "residual" else name
             parts.append(f"{what} <= {largest(target):.3g}")
         self.criterion = " and ".join(parts)
