@@ -5,6 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := test,figures,lint
 
+# The matrices are small: threads of BLAS would wait for each other more than they work.
+export OPENBLAS_NUM_THREADS ?= 1
+export OMP_NUM_THREADS ?= 1
+
 .PHONY: help env test figures lint clean
 
 help:

@@ -64,7 +64,7 @@ def run(method, steps, problem, precision):
 
 def rows(family, run, methods):
     """Return a row for each method; the SVD is one of fp32 or fp64, whatever the precision."""
-    kinds = {**dict.fromkeys(STEPS, "fixed steps"), "svd": "reference"}
+    kinds = {**dict.fromkeys(STEPS, "fixed steps"), "svd": "reference", "eigh": "reference"}
     listed = [
         Row(name, family, partial(run, name, STEPS.get(name)), kind=kinds.get(name, "solver"))
         for name in methods

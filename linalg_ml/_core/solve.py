@@ -21,7 +21,9 @@ and, where a compiled kernel makes many steps in one call,
     Make at most ``steps`` steps and stop at the first whose residual is <= ``target``. With
     ``target=None`` (a fixed number of steps, a stack, another criterion) make all of them.
 
-`iterate` alone knows stopping, history, callbacks and status.
+`iterate` alone knows stopping, history, callbacks and status. What overflows or is NaN ends up
+in a status, so front functions silence NumPy's warnings once, for all they call, with
+``@np.errstate(all="ignore")``.
 """
 
 from collections.abc import Callable
@@ -364,11 +366,10 @@ class _Loop:
         self.residual = exact["residual"]
         if own is not None and (own is Status.CONVERGED or self.method.rule):
             self.criterion = self.method.rule or self.method.criterion
-        sound = finite(self.residual) & negate(verdict.lost)
-        outcome = (reason, verdict.meets(exact), own, sound, verdict.unusable)
+        known = (verdict.meets(exact), own, finite(self.residual), verdict.lost, verdict.unusable)
         if type(self.residual) is float:
-            return fate(*outcome)
-        fates = np.frompyfunc(fate, 5, 1)(*outcome)
+            return fate(reason, *known)
+        fates = np.frompyfunc(fate, 6, 1)(reason, *known)
         self.statuses = np.broadcast_to(np.asarray(fates, object), self.residual.shape).copy()
         return worst(self.statuses.flat)
 

@@ -51,6 +51,7 @@ class PolarProblem:
         self.transposed, self.large_side = transposed, large_side
         self._last_factor = (None, None)
         self._counted = 0
+        self.settled_after = 0  # the steps the iteration needs to get hold of sigma_min
         self.traced = is_traced(a)
         xp = arithmetic.xp
         wide = _WIDE_OF[arithmetic.name]

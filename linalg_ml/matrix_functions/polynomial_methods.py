@@ -17,6 +17,7 @@ from linalg_ml.matrix_functions.schedules import (
 )
 
 _SAFETY = {"fp64": 1e-3, "fp32": 1e-3, "tf32": 0.01, "fp16": 0.01, "bf16": 0.01}
+_PATIENCE = 12  # checks in which a singular value drowned by rounding can still come up
 _POLISHED_FROM = 0.01  # the error from which the limit polynomial converges as fast as any
 
 
@@ -47,6 +48,8 @@ class PolynomialMethod(Method):
         rows = self.schedule_for(lower, arithmetic.name, problem.steps)
         warn_if_unsafe(rows, arithmetic.name)
         x, square = problem.start(self.normalization, 1.0 + rows.safety)
+        if problem.steps is None:
+            problem.settled_after = _settling_time(rows, min(lower, problem.resolved)) + 4
         return PolynomialState(x, square, rows)
 
     def step(self, problem, state, arithmetic):
@@ -76,21 +79,15 @@ class PolynomialMethod(Method):
 
     def patience(self, problem, arithmetic):
         """Wait until the smallest singular value has had time to come up."""
-        return self._settled_after(problem), 3
+        return problem.settled_after, _PATIENCE
 
     def stopped(self, problem, state, measures):
         """Give up on a matrix that is zero, that blew up, or that is singular and stuck."""
         before, state.distance = state.distance, measures["orthogonality"]
         idle = False
-        if before is not None and state.step >= self._settled_after(problem):
+        if before is not None and state.step >= problem.settled_after:
             idle = state.distance > 0.9 * before
         return problem.hopeless(idle, state.distance)
-
-    def _settled_after(self, problem):
-        """Return the steps after which even the smallest singular value should be there."""
-        lower = problem.interval(self.normalization)
-        rows = self.schedule_for(lower, problem.arithmetic.name, None)
-        return _settling_time(rows, min(lower, problem.resolved)) + 4
 
     def verify(self, problem, state, arithmetic):
         """Let the problem look once more at what claims to have converged."""
@@ -106,7 +103,6 @@ def row(rows, step):
     return rows.coefficients[-1 if rows.after == "repeat" else step % len(rows)]
 
 
-@lru_cache(maxsize=256)
 def _settling_time(rows, lower):
     """Return the steps after which the schedule has taken ``lower`` past one half."""
     x = lower
