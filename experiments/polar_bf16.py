@@ -70,12 +70,12 @@ STUDY = Study(
     },
     full={
         "variant": list(VARIANTS),
-        "precision": ["bf16", "fp16", "fp64"],
-        "m": [128, 512],
+        "precision": ["bf16", "fp16"],
+        "m": [128, 256],
         "aspect": 4,
         "draws": 20,
         "steps": 8,
     },
     quick_seconds=6,
-    full_seconds=500,
+    full_seconds=120,
 )

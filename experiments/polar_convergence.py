@@ -113,6 +113,6 @@ STUDY = Study(
     cost=lambda cell: 1.0 + (cell.get("n", 0) / 200) ** 3,
     quick={"n": 128, "condition": 1e6, "steps": 26, "real": REAL},
     full={"n": 512, "condition": 1e6, "steps": 40, "real": real_matrix_names()},
-    quick_seconds=10,
-    full_seconds=240,
+    quick_seconds=8,
+    full_seconds=80,
 )

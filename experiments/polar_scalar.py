@@ -72,5 +72,5 @@ STUDY = Study(
         "points": 400_001,
     },
     quick_seconds=3,
-    full_seconds=120,
+    full_seconds=90,
 )

@@ -74,9 +74,9 @@ STUDY = Study(
     full={
         "matrix": ["gaussian", "gradient", "decades"],
         "method": [*LISTS, "made-for-0.01", "estimated"],
-        "m": [128, 1024],
+        "m": [128, 512],
         "steps": [5, 6, 7],
     },
-    quick_seconds=3,
-    full_seconds=240,
+    quick_seconds=1,
+    full_seconds=60,
 )

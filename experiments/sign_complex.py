@@ -86,5 +86,5 @@ STUDY = Study(
     quick={"angles": 160, "radii": 120, "least_angle": 0.1, "least_radius": 1e-2},
     full={"angles": 800, "radii": 600, "least_angle": 0.1, "least_radius": 1e-2},
     quick_seconds=2,
-    full_seconds=60,
+    full_seconds=10,
 )

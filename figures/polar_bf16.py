@@ -8,7 +8,8 @@ CAPTION = (
     "bfloat16, under eight polynomials made for [0.001, 1]. Red: draws whose orthogonality error "
     "exceeds 1 in the end. Rounding lifts singular values a little above the interval; optimal "
     "polynomials rise steeply there and multiply the excess at every step. The safety factor "
-    "(every polynomial but the last at x/1.01) prevents that, with the cushion or without."
+    "(every polynomial but the last at x/1.01) prevents that, with the cushion or without. How "
+    "often it happens depends on the matrix: of twenty draws of 256 by 1024 none blows up."
 )
 CEILING = 1e12
 TITLES = {
