@@ -207,7 +207,8 @@ class Result:
         return self.x
 
     def __repr__(self):
-        parts = [self.status.name, f"nit={self.nit}"]
+        by = f" ({self.criterion})" if self.converged else ""
+        parts = [self.status.name + by, f"nit={self.nit}"]
         if self.residual is not None:
             worst_residual = _worst_number(self.residual)
             if not math.isnan(worst_residual):

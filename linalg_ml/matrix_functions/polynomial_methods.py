@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from linalg_ml._core import checks
 from linalg_ml._core.solve import Method
 from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.iteration import warn_if_unsafe
-from linalg_ml.matrix_functions.minimax import evaluate, newton_schulz_polynomial
+from linalg_ml.matrix_functions.minimax import check_degree, evaluate, newton_schulz_polynomial
 from linalg_ml.matrix_functions.schedules import (
     chen_chow_schedule,
     minimax_schedule,
@@ -131,6 +132,12 @@ class PolarExpress(PolynomialMethod):
     safety: float | None = None
     cushion: float | None = None
 
+    def __post_init__(self):
+        check_degree(self.degree)
+        for name in ("safety", "cushion"):
+            if (value := getattr(self, name)) is not None:
+                checks.number(value, name, minimum=0, below=1)
+
     def schedule_for(self, lower, precision, steps):
         """Design for the interval and, if it is known, the number of steps."""
         safety = _SAFETY[precision] if self.safety is None else self.safety
@@ -153,6 +160,9 @@ class Cans(PolynomialMethod):
 
     degree: int = 5
 
+    def __post_init__(self):
+        check_degree(self.degree)
+
     def schedule_for(self, lower, precision, steps):
         """Design for the interval, without safety and without cushion."""
         if steps:
@@ -173,6 +183,9 @@ class NewtonSchulz(PolynomialMethod):
     """
 
     degree: int = 5
+
+    def __post_init__(self):
+        check_degree(self.degree)
 
     def schedule_for(self, lower, precision, steps):
         """Repeat one polynomial."""
@@ -201,25 +214,28 @@ class ChenChow(PolynomialMethod):
 
 
 @dataclass(frozen=True)
-class PublishedList(PolynomialMethod):
-    """A published list of coefficients, scaled as its authors do.
+class FixedSchedule(PolynomialMethod):
+    """The polynomials of a given schedule, with the scaling it was made for.
 
     Parameters
     ----------
-    name : str
-        One of `linalg_ml.schedule_names()`.
+    schedule : Schedule
+        A published list, see `linalg_ml.schedule`, or one of your own.
     """
 
-    name: str
+    schedule: Schedule
+
+    def __post_init__(self):
+        checks.instance(self.schedule, Schedule, "schedule")
 
     def schedule_for(self, lower, precision, steps):
-        """Look the list up."""
-        return schedule(self.name)
+        """Take the schedule as it is."""
+        return self.schedule
 
     @property
     def normalization(self):
-        """What the list was made for."""
-        return schedule(self.name).normalization
+        """What the schedule was made for."""
+        return self.schedule.normalization
 
 
 def _shortest(lower, degree, safety, cushion):
@@ -239,11 +255,11 @@ def _shortest_on_grid(lower, degree, safety, cushion):
 METHODS = {
     "polar-express": PolarExpress,
     "newton-schulz": NewtonSchulz,
-    "jordan": lambda: PublishedList("jordan"),
-    "you": lambda: PublishedList("you"),
-    "cesista": lambda: PublishedList("cesista"),
+    "jordan": lambda: FixedSchedule(schedule("jordan")),
+    "you": lambda: FixedSchedule(schedule("you")),
+    "cesista": lambda: FixedSchedule(schedule("cesista")),
     "cans": Cans,
     "chen-chow": ChenChow,
-    "turbo": lambda: PublishedList("turbo"),
+    "turbo": lambda: FixedSchedule(schedule("turbo")),
 }
 WITH_DEGREE = ("polar-express", "newton-schulz", "cans")
