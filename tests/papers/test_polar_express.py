@@ -132,7 +132,7 @@ def test_figures_select_records(paper, tmp_path):
     for claim in paper.claims:
         if claim.figure.study == "polar_stability":
             outcome = claims.check(claim, select(records, claim.figure.select), "quick", "numpy")
-            assert outcome.status in (claims.PASSED, claims.FAILED, claims.KNOWN), outcome
+            assert outcome.status in (claims.PASSED, claims.KNOWN), outcome
 
 
 @pytest.mark.figure
