@@ -9,7 +9,11 @@ from linalg_ml._core import checks
 from linalg_ml._core.solve import Method
 from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.iteration import warn_if_unsafe
-from linalg_ml.matrix_functions.minimax import check_degree, evaluate, newton_schulz_polynomial
+from linalg_ml.matrix_functions.odd_polynomials import (
+    check_degree,
+    evaluate,
+    newton_schulz_polynomial,
+)
 from linalg_ml.matrix_functions.schedules import (
     chen_chow_schedule,
     minimax_schedule,

@@ -1,7 +1,7 @@
 """Published lists of polynomials, as data, each with its source."""
 
-from .composition import Schedule
-from .odd_polynomials import newton_schulz_polynomial
+from linalg_ml.matrix_functions.composition import Schedule
+from linalg_ml.matrix_functions.odd_polynomials import newton_schulz_polynomial
 
 __all__ = ["schedule", "schedule_names"]
 

@@ -4,10 +4,10 @@ from functools import lru_cache
 from math import acos, sqrt, tan
 from numbers import Integral, Real
 
-from .composition import PRODUCTS, Schedule, check_safety, check_steps
-from .minimax import minimax_polynomial
-from .odd_polynomials import check_degree, check_interval, evaluate, image
-from .published import POLAR_EXPRESS, schedule, schedule_names
+from linalg_ml.matrix_functions.composition import PRODUCTS, Schedule, check_safety, check_steps
+from linalg_ml.matrix_functions.minimax import minimax_polynomial
+from linalg_ml.matrix_functions.odd_polynomials import check_degree, check_interval, evaluate, image
+from linalg_ml.matrix_functions.published import POLAR_EXPRESS, schedule, schedule_names
 
 __all__ = [
     "CUSHIONS",
