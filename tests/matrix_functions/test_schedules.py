@@ -509,9 +509,10 @@ def test_cubic5_is_chen_chow_stretched_to_1_3():
         ("turbo", (-0.5852, 0.5065, 0.8888, 0.9890)),
         ("cesista", (0.1172, 0.2853, 0.4542, 0.9388, 0.9853)),
         ("jordan", (0.7010,) * 5),
+        ("you", tuple(round(k / 1024, 9) for k in (657, 517, 511, 540, 810, 1021))),
     ],
 )
-def test_sums_of_the_rows_of_lists_with_four_decimals(name, values):
+def test_sums_of_the_rows_of_lists_with_few_decimals(name, values):
     # A slip in any one digit of a list shows here.
     assert [round(sum(row), 9) for row in schedule(name)] == list(values)
 
