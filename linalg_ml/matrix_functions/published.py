@@ -160,7 +160,8 @@ _PUBLISHED = {
             (2.2230472, -0.9630650),
         ),
         "source": 'H. Huang, "How much orthogonalization does Muon need?", 2026, arXiv:2606.00371; '
-        "meant for exactly 5 steps, to values in [0.7, 1.3]",
+        "meant for exactly 5 steps, to values in [0.7, 1.3]; equal to chen_chow_schedule(0.007, 5) "
+        "with every range stretched from 1 to 1.3",
     },
 }
 
