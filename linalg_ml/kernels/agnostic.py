@@ -35,6 +35,12 @@ def gram(a):
 
 
 @np.errstate(all="ignore")
+def quintic(x, a, b, c):
+    """Return a x + (b g + c g g) x with g = x x^H, in a new array."""
+    g = gram(x)
+    return gemm(gemm(g, g, c, b, g), x, 1.0, a, x)
+
+
 def frobenius(a):
     """Return the Frobenius norm of each matrix, in at least fp32.
 
