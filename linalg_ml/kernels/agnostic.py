@@ -34,13 +34,13 @@ def gram(a):
     return xp.matmul(a, xp.conj(a.mT) if is_complex(a) else a.mT)
 
 
-@np.errstate(all="ignore")
 def quintic(x, a, b, c):
     """Return a x + (b g + c g g) x with g = x x^H, in a new array."""
     g = gram(x)
     return gemm(gemm(g, g, c, b, g), x, 1.0, a, x)
 
 
+@np.errstate(all="ignore")
 def frobenius(a):
     """Return the Frobenius norm of each matrix, in at least fp32.
 
