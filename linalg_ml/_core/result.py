@@ -177,6 +177,10 @@ class Result:
             f"Result has no attribute {name!r}" + (f"; its extras are {known}" if known else "")
         )
 
+    def __iter__(self):
+        names = ", ".join(f"result.{name}" for name in ("x", *self.extras))
+        raise TypeError(f"a Result is no tuple: take {names}")
+
     def __dir__(self):
         return [*super().__dir__(), *self.extras]
 

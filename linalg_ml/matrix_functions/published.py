@@ -1,5 +1,6 @@
 """Published lists of polynomials, as data, each with its source."""
 
+from linalg_ml._core import checks
 from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.odd_polynomials import newton_schulz_polynomial
 
@@ -210,9 +211,7 @@ def schedule(name):
     >>> round(schedule("polar-express").take(6).error, 5)
     0.00559
     """
-    if not isinstance(name, str) or name not in _PUBLISHED:
-        raise ValueError(f"name must be one of {', '.join(_PUBLISHED)}; got {name!r}")
-    return _SCHEDULES[name]
+    return _SCHEDULES[checks.choice(name, tuple(_PUBLISHED), "schedule")]
 
 
 _SCHEDULES = {name: Schedule(name=name, **entry) for name, entry in _PUBLISHED.items()}

@@ -145,3 +145,8 @@ def test_results_travel():
     error = ConvergenceError(make(status=Status.MAXITER))
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     assert b"maxiter was reached" not in pickle.dumps(Status.MAXITER)  # messages may change
+
+
+def test_unpacking_says_what_to_take():
+    with pytest.raises(TypeError, match=r"a Result is no tuple: take result.x, result.hermitian"):
+        _, _ = make()
