@@ -20,13 +20,19 @@ _PLACES = {
         "schedule_names",
         "shortest_schedule",
     ),
+    "linalg_ml.krylov.cg": ("cg",),
+    "linalg_ml.krylov.deflation": ("deflated_cg",),
+    "linalg_ml.krylov.gmres": ("gmres",),
+    "linalg_ml.krylov.minres": ("minres",),
     "linalg_ml._core.precision": ("Precision", "matmul", "round_to"),
     "linalg_ml._core.result": ("ConvergenceError", "Result", "Status"),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ALIASES = {"matrix_sign": "signm"}
-_ROOMS = ("matrix_functions", "metrics", "problems")
+_ROOMS = ("krylov", "matrix_functions", "metrics", "problems")
 _MEANT = {
+    "conjugate_gradient": "cg",
+    "conjugate_gradients": "cg",
     "msign": "orthogonalize",
     "newton_schulz": "orthogonalize",
     "orth": "orthogonalize",

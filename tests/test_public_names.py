@@ -12,11 +12,16 @@ NAMES = {
     "Result",
     "Schedule",
     "Status",
+    "cg",
+    "deflated_cg",
+    "gmres",
+    "krylov",
     "matmul",
     "matrix_functions",
     "matrix_sign",
     "metrics",
     "minimax_schedule",
+    "minres",
     "orthogonalize",
     "polar",
     "problems",
@@ -38,7 +43,14 @@ TAIL = {
     "check_every": None,
     "history": False,
 }
-SOLVERS = [linalg_ml.polar, linalg_ml.signm]
+SOLVERS = [
+    linalg_ml.cg,
+    linalg_ml.deflated_cg,
+    linalg_ml.gmres,
+    linalg_ml.minres,
+    linalg_ml.polar,
+    linalg_ml.signm,
+]
 
 
 def test_public_names():

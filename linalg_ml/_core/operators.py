@@ -119,6 +119,18 @@ class FunctionOperator:
         return self._arithmetic.store(astype(y, self._arithmetic.dtype))
 
 
+def _over_stacks(matvec, matmat):
+    """Return x -> A x for x of shape (n,) or (..., n) where ``matvec`` takes single vectors."""
+
+    def apply(x):
+        if x.ndim == 1:
+            return matvec(x)
+        columns = matmat(x.reshape(-1, x.shape[-1]).T)
+        return columns.T.reshape(*x.shape[:-1], -1) if columns.size else x[..., :0]
+
+    return apply
+
+
 def operator(a, arithmetic, *, size=None, name="a"):
     """Return ``a`` as an object with shape, matvec and rmatvec.
 
@@ -157,7 +169,11 @@ def operator(a, arithmetic, *, size=None, name="a"):
         return DenseOperator(checks.matrix(a, name), arithmetic)
     if hasattr(a, "matvec") and hasattr(a, "shape"):
         adjoint = getattr(a, "rmatvec", None)
-        return FunctionOperator(a.matvec, a.shape, arithmetic, adjoint, name)
+        matvec = a.matvec
+        if hasattr(a, "matmat"):
+            matvec = _over_stacks(matvec, a.matmat)
+            adjoint = adjoint and _over_stacks(adjoint, a.rmatmat)
+        return FunctionOperator(matvec, a.shape, arithmetic, adjoint, name)
     if callable(a):
         if size is None:
             raise ValueError(f"{name} is a function, so its size must be given")

@@ -137,6 +137,7 @@ class Arithmetic:
         # PyTorch may multiply fp32 in bf16 on a CPU too, if the user allows it.
         enforceable = self.library == "torch" or (on_gpu(a) and self.name in ("fp32", "tf32"))
         self._enforced = policy is not None and self.name != "fp64" and enforceable
+        self._unsure = policy is None and self.name != "fp64" and enforceable
         self._refuse_impossible(a)
         real = "float64" if self.name == "fp64" else "float32"
         if self.native:
@@ -181,6 +182,23 @@ class Arithmetic:
     def unit_roundoff(self):
         """Largest relative error of one rounding under the policy."""
         return UNIT_ROUNDOFF[self.name]
+
+    def at_least_fp32(self, a):
+        """Return the Arithmetic for what must not be shorter: this one, or one in fp32.
+
+        TF32 is too short, also where it is the user who allows it. Both add to the same counts.
+        """
+        return self.switch("fp64" if self.name == "fp64" else "fp32", a)
+
+    def switch(self, precision, a):
+        """Return an Arithmetic in another precision that adds to the counts of this one."""
+        policy = as_policy(precision)
+        if self.policy == policy and not self._unsure:
+            return self
+        other = Arithmetic(policy, a)
+        other._multiplied, other._quintics = self._multiplied, self._quintics
+        other._counted = self._counted
+        return other
 
     def __str__(self):
         if self.name in ("fp64", "fp32"):
@@ -270,14 +288,16 @@ class Arithmetic:
         return self._fused_quintic(x, a, b, c)
 
     def mv(self, a, x):
-        """Return A x for vectors x of shape (..., n)."""
+        """Return A x for vectors x of shape (..., n); one product where they share the matrix."""
         self.count("matvecs")
-        return self._gemm(a, x[..., None], 1.0, 0.0, None)[..., 0]
+        if a.ndim > 2 or x.ndim < 2:
+            return self._gemm(a, x[..., None], 1.0, 0.0, None)[..., 0]
+        rows = self._gemm(self.xp.reshape(x, (-1, x.shape[-1])), a.mT, 1.0, 0.0, None)
+        return self.xp.reshape(rows, (*x.shape[:-1], a.shape[-2]))
 
     def dot(self, x, y):
         """Return the inner products x^H y along the last axis, in at least fp32."""
-        x, y = self.wide(x), self.wide(y)
-        return self.xp.sum((self.xp.conj(x) if self.is_complex else x) * y, axis=-1)
+        return self.kernels.dot(self.wide(x), self.wide(y))
 
     def norm(self, x):
         """Return the 2-norms along the last axis, in at least fp32, scaled against overflow."""

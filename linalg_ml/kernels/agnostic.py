@@ -40,6 +40,25 @@ def quintic(x, a, b, c):
     return gemm(gemm(g, g, c, b, g), x, 1.0, a, x)
 
 
+def dot(x, y):
+    """Return the inner products x^H y along the last axis."""
+    return namespace(x).sum((namespace(x).conj(x) if is_complex(x) else x) * y, axis=-1)
+
+
+def xpby(x, beta, y):
+    """Return x + beta y; ``y`` is consumed: its memory may be reused.
+
+    ``beta`` is a number, or an array of numbers, one for each vector of a stack (..., n).
+    """
+    return x + (beta[..., None] if getattr(beta, "ndim", 0) else beta) * y
+
+
+def cg_update(alpha, p, ap, x, r):
+    """Return x + alpha p and r - alpha ap; ``x`` and ``r`` are consumed as in `xpby`."""
+    alpha = alpha[..., None] if getattr(alpha, "ndim", 0) else alpha
+    return x + alpha * p, r - alpha * ap
+
+
 @np.errstate(all="ignore")
 def frobenius(a):
     """Return the Frobenius norm of each matrix, in at least fp32.
@@ -87,3 +106,12 @@ def soft_threshold(a, threshold):
         threshold = threshold.item()  # a NumPy number would promote the arrays of some libraries
     shrunk = xp.abs(a) - threshold
     return xp.sign(a) * xp.where(shrunk > 0, shrunk, xp.zeros_like(shrunk))
+
+
+def solve_triangular(a, b, *, lower):
+    """Return the solution x of A x = b for triangular A (..., n, n) and b (..., n).
+
+    Entries on the other side of the diagonal are zero.
+    """
+    del lower  # the standard knows general systems only
+    return namespace(a).linalg.solve(a, b[..., None])[..., 0]

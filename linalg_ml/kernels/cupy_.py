@@ -107,3 +107,32 @@ def matmul_precision(mode):
         yield
     finally:
         _core.set_compute_type(np.float32, before)
+
+
+def solve_triangular(a, b, *, lower):
+    """Return the solution x of A x = b for triangular A (..., n, n) and b (..., n)."""
+    from cupyx.scipy.linalg import solve_triangular
+
+    if a.ndim == 2:
+        columns = b.reshape(-1, b.shape[-1]).T
+        return solve_triangular(a, columns, lower=lower).T.reshape(b.shape)
+    return cupy.linalg.solve(a, b[..., None])[..., 0]  # CuPy's takes one matrix at a time
+
+
+def csr_solve_lower(strict, pivots, b):
+    """Solve (L + diag(pivots)) x = b for b of shape (..., n) and strictly lower CSR ``strict``."""
+    return _csr_solve(strict, pivots, b, lower=True)
+
+
+def csr_solve_upper(strict, pivots, b):
+    """Solve (U + diag(pivots)) x = b for b of shape (..., n) and strictly upper CSR ``strict``."""
+    return _csr_solve(strict, pivots, b, lower=False)
+
+
+def _csr_solve(strict, pivots, b, lower):
+    from cupyx.scipy.sparse import diags
+    from cupyx.scipy.sparse.linalg import spsolve_triangular
+
+    a = (strict + diags(pivots)).tocsr()
+    columns = b.reshape(-1, b.shape[-1]).T
+    return spsolve_triangular(a, columns, lower=lower).T.reshape(b.shape)

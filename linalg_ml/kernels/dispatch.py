@@ -26,6 +26,13 @@ FILES_OF_KERNELS = {
     "round_to": ("agnostic", "numpy_", "numba_", "cupy_", "torch_", "jax_"),
     "matmul_precision": ("agnostic", "cupy_", "torch_", "jax_"),
     "soft_threshold": ("agnostic", "numpy_", "numba_"),
+    "dot": ("agnostic", "numpy_"),
+    "xpby": ("agnostic", "numba_"),
+    "cg_update": ("agnostic", "numba_"),
+    "solve_triangular": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
+    "csr_solve_lower": ("numba_", "cupy_"),
+    "csr_solve_upper": ("numba_", "cupy_"),
+    "csr_ic0": ("numba_",),
     "csr_sor": ("numba_",),
 }
 

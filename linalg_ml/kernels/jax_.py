@@ -51,3 +51,11 @@ def _fp16_range(bits, rounded):
 def matmul_precision(mode):
     """Return a context in which JAX multiplies fp32 in ``mode``: "fp32" or "tf32"."""
     return jax.default_matmul_precision(_MODES[mode])
+
+
+def solve_triangular(a, b, *, lower):
+    """Return the solution x of A x = b for triangular A (..., n, n) and b (..., n)."""
+    batch = jnp.broadcast_shapes(a.shape[:-2], b.shape[:-1])
+    a = jnp.broadcast_to(a, batch + a.shape[-2:])
+    columns = jnp.broadcast_to(b, batch + b.shape[-1:])[..., None]
+    return jax.lax.linalg.triangular_solve(a, columns, left_side=True, lower=lower)[..., 0]

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from linalg_ml.kernels import numpy_
+from linalg_ml.kernels import agnostic, numpy_
 
 
 def _compiled(function):
@@ -133,3 +133,121 @@ def csr_sor(indptr, indices, data, diagonal, b, x, omega, sweeps, target=None):
         indptr, indices, data, diagonal, b, x, x.dtype.type(omega), sweeps, goal
     )
     return done, residual, target is not None and residual <= goal
+
+
+@_compiled
+def _xpby(x, beta, y):
+    for i in range(y.size):
+        y[i] = x[i] + beta * y[i]
+
+
+@_compiled
+def _cg_update(alpha, p, ap, x, r):
+    for i in range(x.size):
+        x[i] += alpha * p[i]
+        r[i] -= alpha * ap[i]
+
+
+def xpby(x, beta, y):
+    """Return x + beta y in the memory of ``y`` where the arrays are of one kind."""
+    if not (y.flags.writeable and _of_one_kind(x, y)):
+        return agnostic.xpby(x, beta, y)
+    if y.ndim == 1:
+        _xpby(x, beta, y)
+        return y
+    beta = np.broadcast_to(beta, y.shape[:-1])
+    for index in np.ndindex(*y.shape[:-1]):
+        _xpby(x[index], beta[index], y[index])
+    return y
+
+
+def cg_update(alpha, p, ap, x, r):
+    """Return x + alpha p and r - alpha ap in the memory of ``x`` and ``r``."""
+    if not (x.flags.writeable and r.flags.writeable and _of_one_kind(p, ap, x, r)):
+        return agnostic.cg_update(alpha, p, ap, x, r)
+    if x.ndim == 1:
+        _cg_update(alpha, p, ap, x, r)
+        return x, r
+    alpha = np.broadcast_to(alpha, x.shape[:-1])
+    for index in np.ndindex(*x.shape[:-1]):
+        _cg_update(alpha[index], p[index], ap[index], x[index], r[index])
+    return x, r
+
+
+def _of_one_kind(*arrays):
+    shape, dtype = arrays[-1].shape, arrays[-1].dtype
+    return all(a.dtype is dtype and a.shape == shape and a.flags.c_contiguous for a in arrays)
+
+
+@_compiled
+def _csr_solve_lower(indptr, indices, data, pivots, b):
+    for k in range(b.shape[0]):
+        x = b[k]
+        for i in range(x.size):
+            s = x[i]
+            for t in range(indptr[i], indptr[i + 1]):
+                s -= data[t] * x[indices[t]]
+            x[i] = s / pivots[i]
+
+
+@_compiled
+def _csr_solve_upper(indptr, indices, data, pivots, b):
+    for k in range(b.shape[0]):
+        x = b[k]
+        for i in range(x.size - 1, -1, -1):
+            s = x[i]
+            for t in range(indptr[i], indptr[i + 1]):
+                s -= data[t] * x[indices[t]]
+            x[i] = s / pivots[i]
+
+
+def csr_solve_lower(strict, pivots, b):
+    """Solve (L + diag(pivots)) x = b for b of shape (..., n).
+
+    ``strict`` is a strictly lower triangular CSR matrix of the dtype of ``b`` and ``pivots``.
+    """
+    x = np.array(b, order="C")
+    _csr_solve_lower(strict.indptr, strict.indices, strict.data, pivots, x.reshape(-1, x.shape[-1]))
+    return x
+
+
+def csr_solve_upper(strict, pivots, b):
+    """Solve (U + diag(pivots)) x = b as `csr_solve_lower` does, for strictly upper ``strict``."""
+    x = np.array(b, order="C")
+    _csr_solve_upper(strict.indptr, strict.indices, strict.data, pivots, x.reshape(-1, x.shape[-1]))
+    return x
+
+
+@_compiled
+def _csr_ic0(indptr, indices, data, pivots):
+    for i in range(pivots.size):
+        pivot = pivots[i].real
+        for t in range(indptr[i], indptr[i + 1]):
+            j = indices[t]
+            s = data[t]
+            left, right = indptr[i], indptr[j]
+            while left < t and right < indptr[j + 1]:
+                if indices[left] == indices[right]:
+                    s -= data[left] * np.conj(data[right])
+                    left += 1
+                    right += 1
+                elif indices[left] < indices[right]:
+                    left += 1
+                else:
+                    right += 1
+            s /= pivots[j]
+            data[t] = s
+            pivot -= (s * np.conj(s)).real
+        if not (pivot > 0 and pivot < np.inf):
+            return i, pivot
+        pivots[i] = np.sqrt(pivot)
+    return -1, 0.0
+
+
+def csr_ic0(strict, pivots):
+    """Overwrite the strict lower part and the diagonal of A with those of L, A ~ L L^H.
+
+    L has no entries where A has none. Return (-1, 0.0), or the first row whose pivot is not
+    positive and that pivot. Columns must be sorted.
+    """
+    return _csr_ic0(strict.indptr, strict.indices, strict.data, pivots)

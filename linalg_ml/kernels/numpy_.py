@@ -37,6 +37,11 @@ def quintic(x, a, b, c):
     return product
 
 
+def dot(x, y):
+    """Return the inner products x^H y along the last axis."""
+    return np.vdot(x, y) if x.ndim == y.ndim == 1 else np.vecdot(x, y)
+
+
 def frobenius(a):
     """Return the Frobenius norm of each matrix, in at least fp32, without overflow on the way."""
     if a.dtype.itemsize == 2:
@@ -85,3 +90,18 @@ def soft_threshold(a, threshold):
 
 def _mask(drop):
     return np.uint32((0xFFFFFFFF << drop) & 0xFFFFFFFF)
+
+
+def solve_triangular(a, b, *, lower):
+    """Return the solution x of A x = b for triangular A (..., n, n) and b (..., n)."""
+    from scipy.linalg import solve_triangular
+
+    if a.ndim == 2:
+        columns = b.reshape(-1, b.shape[-1]).T
+        return solve_triangular(a, columns, lower=lower, check_finite=False).T.reshape(b.shape)
+    shape = np.broadcast_shapes(a.shape[:-1], b.shape)
+    x = np.empty(shape, np.result_type(a, b))
+    a, b = np.broadcast_to(a, shape + shape[-1:]), np.broadcast_to(b, shape)
+    for index in np.ndindex(*shape[:-1]):
+        x[index] = solve_triangular(a[index], b[index], lower=lower, check_finite=False)
+    return x

@@ -75,3 +75,8 @@ def _switched(wanted, before, autocast):
         for backend, value in zip(backends, modes, strict=True):
             if value is not None:
                 backend.fp32_precision = value
+
+
+def solve_triangular(a, b, *, lower):
+    """Return the solution x of A x = b for triangular A (..., n, n) and b (..., n)."""
+    return torch.linalg.solve_triangular(a, b[..., None], upper=not lower)[..., 0]
