@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.linalg import polar as scipy_polar
 
-from linalg_ml import orthogonalize, polar, signm
+from linalg_ml import cg, deflated_cg, gmres, minres, orthogonalize, polar, signm
+from linalg_ml._core.namespace import asarray
 from linalg_ml.problems import conditioned, symmetric_with_eigenvalues, with_eigenvalues
 
 # Error allowed in each precision on the problems below, whose condition number is at most 20.
@@ -116,7 +117,36 @@ SIGN = [
     Row("signm-newton-schulz", signm, symmetric, symmetric_sign, {"method": "newton-schulz"}),
     Row("signm-real", signm, real_spectrum, real_sign, {"spectrum": "real"}),
 ]
-TABLE = [*POLAR, *FIXED, *DEGREES, *ORTHOGONALIZE, *SIGN]
+
+
+def definite():
+    return symmetric_with_eigenvalues(np.linspace(0.5, 1, 12), rng=3)
+
+
+def indefinite():
+    return symmetric_with_eigenvalues(np.r_[np.linspace(0.5, 1, 6), -np.ones(6)], rng=3)
+
+
+def inverse_by(solver):
+    """Return a function that solves A x = e for every unit vector e: a stack of systems."""
+
+    def inverse(a, steps=None, **options):
+        identity = asarray(np.eye(a.shape[-1]), like=a, dtype=a.dtype)
+        if steps is None:
+            options["rtol"] = {"float64": 1e-13, "float32": 1e-6}[str(a.dtype).split(".")[-1]]
+        return solver(a, identity, steps=steps, **options)
+
+    return inverse
+
+
+LINEAR = [
+    Row("cg", inverse_by(cg), definite, np.linalg.inv),
+    Row("cg-steps", inverse_by(cg), definite, np.linalg.inv, {"steps": 12}, converges=False),
+    Row("minres", inverse_by(minres), indefinite, np.linalg.inv),
+    Row("gmres", inverse_by(gmres), definite, np.linalg.inv),
+    Row("deflated_cg", inverse_by(deflated_cg), definite, np.linalg.inv, {"subspace": 3}),
+]
+TABLE = [*POLAR, *FIXED, *DEGREES, *ORTHOGONALIZE, *SIGN, *LINEAR]
 
 
 def hermitian_reference(a):

@@ -59,7 +59,8 @@ class Basis:
             self._rows = xp.concat([self._rows, room], axis=-2)
         v = astype(v, self.dtype)
         if self._arithmetic.library == "jax":
-            self._rows = self._rows.at[..., self.size, :].set(v)
+            place = self._arithmetic.xp.asarray(self.size)  # compiled once for all places
+            self._rows = self._rows.at[..., place, :].set(v)
         else:
             self._rows[..., self.size, :] = v
         self.size += 1

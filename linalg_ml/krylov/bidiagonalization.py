@@ -93,7 +93,7 @@ class _Process:
         self.reorthogonalize, self.rng = reorthogonalize, rng
         self.most, self.made = min(a.shape[-2:]), 0
         self.alphas, self.betas = [], []
-        self.left = self.right = None
+        self.left = self.right = self.u = self.v = None
         self.start = start
         self.size = None
 
@@ -102,7 +102,8 @@ class _Process:
         if self.right is None:
             self.right = Basis(self.wide, self.start, steps + 1)
             v, _ = unit(self.wide.enter(self.start), 0.0, self.right, self.wide, self.rng)
-            self.right.append(self.arithmetic.store(v))
+            self.v = self.arithmetic.store(v)
+            self.right.append(self.v)
         for _ in range(steps):
             self.step()
         xp, k = self.arithmetic.xp, self.made
@@ -126,25 +127,26 @@ class _Process:
 
     def step(self):
         """Add a vector on the left, and the next one on the right."""
-        k, a = self.made, self.a
-        v = self.right.vectors[..., k, :]
+        k, a, v = self.made, self.a, self.v
         u = self.half(a.matvec, v)
         if k:
-            u = u - self.betas[-1][..., None] * self.left.vectors[..., k - 1, :]
+            u = u - self.betas[-1][..., None] * self.wide.enter(self.u)
         if self.left is None:
             self.left = Basis(self.wide, u, self.right.capacity)
         u, alpha = self.next_vector(u, self.left)
-        self.left.append(self.arithmetic.store(u))
-        w = self.half(a.rmatvec, self.left.vectors[..., k, :]) - alpha[..., None] * v
-        w, beta = self.next_vector(w, self.right, ended=k + 1 == self.a.shape[-1])
-        self.right.append(self.arithmetic.store(w))
+        self.u = self.arithmetic.store(u)
+        self.left.append(self.u)
+        w = self.half(a.rmatvec, self.u) - alpha[..., None] * self.wide.enter(v)
+        w, beta = self.next_vector(w, self.right, ended=k + 1 == a.shape[-1])
+        self.v = self.arithmetic.store(w)
+        self.right.append(self.v)
         self.alphas.append(alpha)
         self.betas.append(beta)
         self.made += 1
 
     def half(self, matvec, x):
         """Return the product with x, and learn from it how large A is."""
-        y = self.arithmetic.wide(matvec(self.arithmetic.store(x)))
+        y = self.wide.enter(matvec(x))
         norm = self.wide.norm(y)
         xp = self.arithmetic.xp
         self.size = norm if self.size is None else xp.where(norm > self.size, norm, self.size)

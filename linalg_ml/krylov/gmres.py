@@ -22,6 +22,7 @@ class GmresState:
     """
 
     x: Any
+    v: Any  # the last vector of the basis
     basis: Basis
     triangle: np.ndarray
     rotations: np.ndarray
@@ -57,30 +58,29 @@ class GeneralizedMinimalResiduals(KrylovMethod):
         norm = wide.norm(r)
         one = arithmetic.xp.ones_like(norm)
         basis = Basis(wide, r, size + 1)
-        first = r / arithmetic.xp.where(norm > 0, norm, one)[..., None]
-        basis.append(arithmetic.store(first))
+        v = arithmetic.store(r / arithmetic.xp.where(norm > 0, norm, one)[..., None])
+        basis.append(v)
         rhs = np.zeros((*batch, size + 1), kind)
         rhs[..., 0] = to_numpy(norm)
         none = np.zeros(batch, bool)
         rotations = np.broadcast_to(np.eye(size + 1, dtype=kind), (*batch, size + 1, size + 1))
         triangle = np.zeros((*batch, size, size), kind)
-        return GmresState(x, basis, triangle, rotations.copy(), rhs, none, none)
+        return GmresState(x, v, basis, triangle, rotations.copy(), rhs, none, none)
 
     def step(self, problem, state, arithmetic):
         """Add a vector to the Krylov basis and a column to the least-squares problem."""
         if state.made == state.triangle.shape[-1]:
             state = self._start_anew(problem, state, arithmetic)
         xp, wide, basis, j = arithmetic.xp, problem.wide, state.basis, state.made
-        v = arithmetic.store(basis.vectors[..., j, :])
-        w = arithmetic.wide(problem.a.matvec(problem.precondition(v)))
+        w = arithmetic.wide(problem.a.matvec(problem.precondition(state.v)))
         before = wide.norm(w)
         w, h = basis.orthogonalize(w)
         after = wide.norm(w)
         ended = after <= noise(arithmetic) * before
         after = xp.where(ended, xp.zeros_like(after), after)
         w = w / xp.where(ended, xp.ones_like(after), after)[..., None]
-        w = xp.where(ended[..., None], xp.zeros_like(w), w)
-        basis.append(arithmetic.store(w))
+        state.v = arithmetic.store(xp.where(ended[..., None], xp.zeros_like(w), w))
+        basis.append(state.v)
         column = np.zeros((*state.rhs.shape[:-1], j + 2), state.rhs.dtype)
         column[..., : j + 1] = to_numpy(h)[..., : j + 1]
         column[..., j + 1] = to_numpy(after)

@@ -20,12 +20,14 @@ def lanczos(matvec, start, steps, arithmetic, wide, rng):
     v, _ = unit(wide.enter(start), 0.0, basis, wide, rng)
     size = None
     for step in range(steps):
-        basis.append(arithmetic.store(v))
-        w = arithmetic.wide(matvec(arithmetic.store(basis.vectors[..., step, :])))
+        v = arithmetic.store(v)
+        basis.append(v)
+        w = arithmetic.wide(matvec(v))
         before = wide.norm(w)
         size = before if size is None else xp.where(before > size, before, size)
-        w, h = basis.orthogonalize(w)
-        alphas.append(xp.real(h[..., step]) if arithmetic.is_complex else h[..., step])
+        alpha = xp.asarray(wide.dot(wide.enter(v), wide.enter(w)))
+        alphas.append(xp.real(alpha) if arithmetic.is_complex else alpha)
+        w, _ = basis.orthogonalize(w)
         if step < steps - 1:
             v, beta = unit(w, noise(arithmetic) * size, basis, wide, rng)
             betas.append(beta)
