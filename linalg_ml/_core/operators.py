@@ -126,7 +126,7 @@ def _over_stacks(matvec, matmat):
         if x.ndim == 1:
             return matvec(x)
         columns = matmat(x.reshape(-1, x.shape[-1]).T)
-        return columns.T.reshape(*x.shape[:-1], -1) if columns.size else x[..., :0]
+        return columns.T.reshape(*x.shape[:-1], columns.shape[0])
 
     return apply
 
