@@ -40,7 +40,7 @@ RC = {
     "lines.markersize": 4.0,
     "legend.frameon": False,
     "figure.dpi": 100.0,
-    "savefig.dpi": 200.0,
+    "savefig.dpi": 180.0,
     # The same records must give the same bytes.
     "svg.hashsalt": "linalg_ml",
 }

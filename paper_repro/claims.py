@@ -8,9 +8,10 @@ from paper_repro.claim_statistics import STATISTICS
 from paper_repro.papers import Claim
 from paper_repro.selection import same, select
 
-PASSED, FAILED, ERROR, NOT_CHECKED, NO_RECORDS = (
+PASSED, FAILED, KNOWN, ERROR, NOT_CHECKED, NO_RECORDS = (
     "PASSED",
     "FAILED",
+    "KNOWN TO FAIL",
     "ERROR",
     "NOT CHECKED",
     "NO RECORDS",
@@ -27,7 +28,7 @@ class Outcome:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether the claim was looked at and does not hold."""
+        """Whether the claim was looked at and does not hold, and nobody said so beforehand."""
         return self.status in (FAILED, ERROR)
 
 
@@ -67,7 +68,12 @@ def check(claim: Claim, records: Sequence[dict], level: str, backend: str) -> Ou
     except ValueError as error:
         return Outcome(claim, ERROR, str(error))
     name = " ".join(str(spec[k]) for k in ("statistic", "field") if k in spec)
-    return Outcome(claim, PASSED if holds else FAILED, f"{name} = {_text(value)}, {relation}")
+    found = f"{name} = {_text(value)}, {relation}"
+    if "deviates" not in spec:
+        return Outcome(claim, PASSED if holds else FAILED, found)
+    if holds:
+        return Outcome(claim, ERROR, f"{found}: it holds, but is said to deviate; correct that")
+    return Outcome(claim, KNOWN, f"{found}: {spec['deviates']}")
 
 
 def _compare(value, spec) -> tuple[bool, str]:
@@ -106,10 +112,10 @@ def table(outcomes: Sequence[Outcome]) -> str:
             paper = outcome.claim.paper
             lines.append(f"{paper}")
         lines.append(
-            f"  {outcome.status:<11}  {outcome.claim.id:<{width}}  {outcome.detail}"
+            f"  {outcome.status:<13}  {outcome.claim.id:<{width}}  {outcome.detail}"
             f"  ({outcome.claim.where})"
         )
     counts = [(s, sum(o.status == s for o in outcomes)) for s in
-              (PASSED, FAILED, ERROR, NOT_CHECKED, NO_RECORDS)]  # fmt: skip
+              (PASSED, FAILED, KNOWN, ERROR, NOT_CHECKED, NO_RECORDS)]  # fmt: skip
     lines.append(", ".join(f"{n} {s.lower()}" for s, n in counts if n) or "no claims")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ USAGE, INTERRUPTED = 2, 130
 EPILOG = """\
 exit status:
   0    all good (claims that cannot be checked here are listed as NOT CHECKED)
-  1    a claim failed, or is in error
+  1    a claim failed that was not known to, or is in error
   2    wrong usage: unknown name or option, unusable paper.toml, no such device
   3    a study or a drawing failed; the others were done
   4    check: records are missing

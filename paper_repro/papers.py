@@ -39,6 +39,7 @@ CLAIM_KEYS = {
     "level": (TEXT, False),
     "backend": (TEXT, False),
     "cannot_check": (TEXT, False),
+    "deviates": (TEXT, False),
     "select": (TABLE, False),
     "statistic": (TEXT, False),
     "field": (TEXT, False),

@@ -59,20 +59,34 @@ def main():
     a = np.eye(2)
     steps = 200
 
+    method, arithmetic = Nothing(), Arithmetic(None, a)
+
     def looped(maxiter):
-        return solve(Nothing(), a, Arithmetic(None, a), rtol=1e-300, maxiter=maxiter)
+        return solve(method, a, arithmetic, rtol=1e-300, maxiter=maxiter)
 
-    def by_hand():
-        method, state = Nothing(), 1.0
+    def by_hand(steps):
+        state = method.init(a, arithmetic, None)
+        method.scale(a, arithmetic)
         for _ in range(steps):
-            state = method.step(a, state, None)
-            method.measure(a, state, None, False)
+            state = method.step(a, state, arithmetic)
+            method.measure(a, state, arithmetic, False)
+        method.measure(a, state, arithmetic, True)
+        return method.finish(a, state, arithmetic)
 
-    one, many, hand = compare(
-        {"one": lambda: looped(0), "many": lambda: looped(steps), "hand": by_hand}
+    one, many, bare_one, bare_many = compare(
+        {
+            "one": lambda: looped(0),
+            "many": lambda: looped(steps),
+            "bare one": lambda: by_hand(0),
+            "bare many": lambda: by_hand(steps),
+        }
     )
-    per_step = (many.seconds - one.seconds - hand.seconds) / steps
-    print(f"the loop: {one.seconds * 1e6:.1f} us per solve, {per_step * 1e6:.2f} us per step")
+    per_solve = one.seconds - bare_one.seconds
+    per_step = (many.seconds - bare_many.seconds - per_solve) / steps
+    print(
+        "the loop, over the bare calls of the method: "
+        f"{per_solve * 1e6:.1f} us per solve, {per_step * 1e6:.2f} us per step"
+    )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from linalg_ml._core.namespace import device, dtype_name, is_array, library
+from linalg_ml._core.namespace import device, dtype_name, is_array, is_sparse, library
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _COMPLEX = ("complex64", "complex128")
@@ -26,7 +26,10 @@ def array(a, name):
         a = np.asarray(a)  # a matrix or another subclass multiplies in ways of its own
     elif not is_array(a):
         if not isinstance(a, (list, tuple, int, float, complex)):
-            raise TypeError(f"{name} must be an array or a nested list, got {type(a).__name__}")
+            hint = "; use its toarray()" if is_sparse(a) else ""
+            raise TypeError(
+                f"{name} must be an array or a nested list, got {type(a).__name__}{hint}"
+            )
         try:
             a = np.asarray(a)
         except ValueError as error:

@@ -117,7 +117,7 @@ class Arithmetic:
             made.__dict__.update(known)
         else:
             made._decide(policy, a)
-        made._multiplied, made._counted = {}, {}
+        made._multiplied, made._quintics, made._counted = {}, {}, {}
         return made
 
     def _decide(self, policy, a):
@@ -151,6 +151,8 @@ class Arithmetic:
         self._plain_gram = self._gram_enforced if self._enforced else self.kernels.gram
         self._gemm = self._choose_gemm()
         self._gram = self._choose_gram()
+        plain = self.library == "numpy" and self.native
+        self._fused_quintic = self.kernels.quintic if plain else None
 
     def _refuse_impossible(self, a):
         if self.is_complex and self.name in _SHORT:
@@ -194,7 +196,8 @@ class Arithmetic:
         if self.policy == policy and not self._unsure:
             return self
         other = Arithmetic(policy, a)
-        other._multiplied, other._counted = self._multiplied, self._counted
+        other._multiplied, other._quintics = self._multiplied, self._quintics
+        other._counted = self._counted
         return other
 
     def __str__(self):
@@ -274,6 +277,16 @@ class Arithmetic:
         times[key] = times.get(key, 0) + 1
         return self._gram(x)
 
+    def quintic(self, x, a, b, c):
+        """Return a X + (b A + c A^2) X with A = X X^H: the step that iterations make most."""
+        if self._fused_quintic is None:
+            square = self.gram(x)
+            even = self.mm_sym(square, square, alpha=c, beta=b, y=square)
+            return self.mm(even, x, beta=a, y=x)
+        times = self._quintics
+        times[x.shape] = times.get(x.shape, 0) + 1
+        return self._fused_quintic(x, a, b, c)
+
     def mv(self, a, x):
         """Return A x for vectors x of shape (..., n); one product where they share the matrix."""
         self.count("matvecs")
@@ -299,12 +312,16 @@ class Arithmetic:
     @property
     def counts(self):
         """What was counted: products (of matrices or stacks), their flops, and what else."""
-        products = flops = 0
-        for (shape, columns), times in self._multiplied.items():
-            products += times
-            flops += times * prod(shape) * columns
-        flops *= 8 if self.is_complex else 2
-        return {"products": products, "flops": flops, **self._counted}
+        sizes = list(self._multiplied.items())
+        for (*batch, m, n), times in self._quintics.items():
+            square = (*batch, m, m)
+            sizes += [(((*batch, m, n), m), times), ((square, m), times), ((square, n), times)]
+        flops = sum(times * prod(shape) * columns for (shape, columns), times in sizes)
+        return {
+            "products": sum(times for _, times in sizes),
+            "flops": flops * (8 if self.is_complex else 2),
+            **self._counted,
+        }
 
     def count(self, what, number=1):
         """Add to a counter that ends up in ``result.counts``."""

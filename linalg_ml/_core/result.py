@@ -177,6 +177,10 @@ class Result:
             f"Result has no attribute {name!r}" + (f"; its extras are {known}" if known else "")
         )
 
+    def __iter__(self):
+        names = ", ".join(f"result.{name}" for name in ("x", *self.extras))
+        raise TypeError(f"a Result is no tuple: take {names}")
+
     def __dir__(self):
         return [*super().__dir__(), *self.extras]
 
@@ -207,7 +211,8 @@ class Result:
         return self.x
 
     def __repr__(self):
-        parts = [self.status.name, f"nit={self.nit}"]
+        by = f" ({self.criterion})" if self.converged else ""
+        parts = [self.status.name + by, f"nit={self.nit}"]
         if self.residual is not None:
             worst_residual = _worst_number(self.residual)
             if not math.isnan(worst_residual):

@@ -21,7 +21,9 @@ and, where a compiled kernel makes many steps in one call,
     Make at most ``steps`` steps and stop at the first whose residual is <= ``target``. With
     ``target=None`` (a fixed number of steps, a stack, another criterion) make all of them.
 
-`iterate` alone knows stopping, history, callbacks and status.
+`iterate` alone knows stopping, history, callbacks and status. What overflows or is NaN ends up
+in a status, so front functions silence NumPy's warnings once, for all they call, with
+``@np.errstate(all="ignore")``.
 """
 
 from collections.abc import Callable
@@ -224,7 +226,7 @@ def check_limits(rtol, atol, maxiter, steps, check_every, callback):
         raise TypeError(f"callback must be callable, got {type(callback).__name__}")
     return Limits(
         None if rtol is None else checks.number(rtol, "rtol", minimum=0),
-        checks.number(atol, "atol", minimum=0),
+        0.0 if atol == 0 else checks.number(atol, "atol", minimum=0),
         None if maxiter is None else checks.count(maxiter, "maxiter", minimum=0),
         steps,
         None if check_every is None else checks.count(check_every, "check_every"),
@@ -251,17 +253,18 @@ class _Loop:
             self.records.extend(run.history or ())
 
     def run(self, status):
+        history = None if self.records is None else tuple(self.records)
         return Run(
-            method=self.method,
-            problem=self.problem,
-            arithmetic=self.arithmetic,
-            state=self.state,
-            status=status,
-            nit=self.nit,
-            criterion=self.criterion,
-            residual=self.residual,
-            statuses=self.statuses,
-            history=None if self.records is None else tuple(self.records),
+            self.method,
+            self.problem,
+            self.arithmetic,
+            self.state,
+            status,
+            self.nit,
+            self.criterion,
+            self.residual,
+            self.statuses,
+            history,
         )
 
     # Without a test --------------------------------------------------------------------------
@@ -328,9 +331,9 @@ class _Loop:
             if isinstance(rtol, dict):
                 rtol = rtol[self.arithmetic.name]
             own = {"residual": maximum(rtol * scale, limits.atol)}
-        targets = {name: host(target) for name, target in own.items()}
-        parts = []
-        for name, target in targets.items():
+        targets, parts = {}, []
+        for name, target in own.items():
+            targets[name] = target = host(target)
             what = method.criterion if name == "residual" else name
             parts.append(f"{what} <= {largest(target):.3g}")
         self.criterion = " and ".join(parts)
@@ -364,11 +367,10 @@ class _Loop:
         self.residual = exact["residual"]
         if own is not None and (own is Status.CONVERGED or self.method.rule):
             self.criterion = self.method.rule or self.method.criterion
-        sound = finite(self.residual) & negate(verdict.lost)
-        outcome = (reason, verdict.meets(exact), own, sound, verdict.unusable)
+        known = (verdict.meets(exact), own, finite(self.residual), verdict.lost, verdict.unusable)
         if type(self.residual) is float:
-            return fate(*outcome)
-        fates = np.frompyfunc(fate, 5, 1)(*outcome)
+            return fate(reason, *known)
+        fates = np.frompyfunc(fate, 6, 1)(reason, *known)
         self.statuses = np.broadcast_to(np.asarray(fates, object), self.residual.shape).copy()
         return worst(self.statuses.flat)
 

@@ -23,9 +23,9 @@ class Verdict:
     def __init__(self, targets, unusable, patience, nit):
         self.targets = self.demands = targets
         self.unusable = self.settled = unusable
+        self.lost = False  # what the last check found to be infinite or NaN
         self.first, self.checks = patience or (None, None)
         self.first = None if self.first is None else self.first + nit
-        self.lost = False
         self.best = self.best_exact = math.inf
         self.idle = self.failed = 0
         self.goal = self._goal()
@@ -108,7 +108,7 @@ class Verdict:
         self.goal = self._goal()
 
 
-def fate(reason, met, own, finite, unusable):
+def fate(reason, met, own, finite, lost, unusable):
     """Return the status of one matrix from why the loop ended and what is known of it."""
     if unusable:
         return Status.NONFINITE_INPUT
@@ -118,6 +118,8 @@ def fate(reason, met, own, finite, unusable):
         return own
     if met:
         return Status.CONVERGED
+    if lost:
+        return Status.DIVERGED
     return Status.STAGNATED if reason is Status.CONVERGED else reason
 
 

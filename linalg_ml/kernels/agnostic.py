@@ -34,6 +34,12 @@ def gram(a):
     return xp.matmul(a, xp.conj(a.mT) if is_complex(a) else a.mT)
 
 
+def quintic(x, a, b, c):
+    """Return a x + (b g + c g g) x with g = x x^H, in a new array."""
+    g = gram(x)
+    return gemm(gemm(g, g, c, b, g), x, 1.0, a, x)
+
+
 def dot(x, y):
     """Return the inner products x^H y along the last axis."""
     return namespace(x).sum((namespace(x).conj(x) if is_complex(x) else x) * y, axis=-1)

@@ -21,6 +21,7 @@ FILES_OF_KERNELS = {
     "gemm": ("agnostic", "numpy_", "torch_"),
     "gemm_native": ("agnostic", "cupy_", "torch_", "jax_"),
     "gram": ("agnostic", "numpy_"),
+    "quintic": ("agnostic", "numpy_"),
     "frobenius": ("agnostic", "numpy_", "torch_"),
     "round_to": ("agnostic", "numpy_", "numba_", "cupy_", "torch_", "jax_"),
     "matmul_precision": ("agnostic", "cupy_", "torch_", "jax_"),

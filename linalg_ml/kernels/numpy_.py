@@ -25,6 +25,18 @@ def gram(a):
     return np.matmul(a, a.conj().mT if a.dtype.kind == "c" else a.mT)
 
 
+def quintic(x, a, b, c):
+    """Return a x + (b g + c g g) x with g = x x^H, in place where nothing is lost."""
+    g = gram(x)
+    even = np.matmul(g, g if g.dtype.kind == "c" else g.mT)
+    even *= c
+    g *= b
+    even += g
+    product = np.matmul(even, x)
+    product += a * x
+    return product
+
+
 def dot(x, y):
     """Return the inner products x^H y along the last axis."""
     return np.vdot(x, y) if x.ndim == y.ndim == 1 else np.vecdot(x, y)

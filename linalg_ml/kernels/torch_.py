@@ -1,6 +1,6 @@
 """Kernels for PyTorch tensors."""
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 
 import torch
 
@@ -45,22 +45,30 @@ def round_to(a, target, *, inplace=False):
     return rounded.view(torch.float32)
 
 
-@contextmanager
 def matmul_precision(mode):
-    """Multiply fp32 in ``mode`` ("fp32" or "tf32") inside the context, restored afterwards."""
+    """Return a context in which PyTorch multiplies fp32 in ``mode``: "fp32" or "tf32"."""
     wanted = {"fp32": "highest", "tf32": "high"}[mode]
     try:
         before = torch.get_float32_matmul_precision()
     except RuntimeError:  # raised where the user has set the backends one by one
         before = None
-    if before == wanted:
-        yield
-        return
+    autocast = [kind for kind in ("cpu", "cuda") if torch.is_autocast_enabled(kind)]
+    if before == wanted and not autocast:
+        return nullcontext()
+    return _switched(wanted, before, autocast)
+
+
+@contextmanager
+def _switched(wanted, before, autocast):
+    """Set the precision; restore it, and what was set for each backend alone."""
     backends = (torch.backends.cuda.matmul, torch.backends.mkldnn.matmul)
     modes = [getattr(backend, "fp32_precision", None) for backend in backends]
     torch.set_float32_matmul_precision(wanted)
     try:
-        yield
+        with ExitStack() as off:
+            for kind in autocast:
+                off.enter_context(torch.autocast(kind, enabled=False))
+            yield
     finally:
         if before is not None:
             torch.set_float32_matmul_precision(before)

@@ -6,7 +6,12 @@ from functools import cached_property
 from math import isfinite
 from numbers import Integral, Real
 
-from .odd_polynomials import check_interval, evaluate, image, newton_schulz_polynomial
+from linalg_ml.matrix_functions.odd_polynomials import (
+    check_interval,
+    evaluate,
+    image,
+    newton_schulz_polynomial,
+)
 
 __all__ = ["PRODUCTS", "Schedule"]
 

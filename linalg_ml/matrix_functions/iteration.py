@@ -29,6 +29,8 @@ def apply_polynomial(x, coefficients, arithmetic, *, square=None, symmetric=True
     """
     if len(coefficients) == 1:
         return arithmetic.store(coefficients[0] * x)
+    if square is None and symmetric and len(coefficients) == 3:
+        return arithmetic.quintic(x, *coefficients)
     if square is None:
         square = arithmetic.gram(x) if symmetric else arithmetic.mm(x, x)
     if len(coefficients) == 2:

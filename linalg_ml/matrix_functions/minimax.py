@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.polynomial import chebyshev
 
-from .odd_polynomials import (
+from linalg_ml.matrix_functions.odd_polynomials import (
     DEGREES,
     check_degree,
     check_interval,

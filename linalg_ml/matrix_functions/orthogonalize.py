@@ -107,15 +107,28 @@ def _of_length(schedule, steps):
 
 def _scaled(x, rows, arithmetic):
     """Return X divided by its norm as the schedule asks, in at least fp32."""
-    xp = arithmetic.xp
+    xp, frobenius = arithmetic.xp, arithmetic.kernels.frobenius
     if dtype_name(x) in ("float16", "bfloat16"):
         x = astype(x, xp.float32)
-    norm = arithmetic.kernels.frobenius(x)
+    headroom = 1.0 + rows.safety
     if rows.normalization == "aol":
-        x = x / xp.where(norm > 0, norm, xp.ones_like(norm))[..., None, None]
+        x = _below_one(x, xp)
+        x = _divided(x, frobenius(x), xp)
         sums = xp.sum(xp.abs(arithmetic.kernels.gram(x)), axis=-1)
         return x / xp.sqrt(xp.where(sums > 0, sums, xp.ones_like(sums)))[..., None]
-    if arithmetic.library == "numpy" and x.ndim == 2:  # no need to wait for the value here
-        return x if norm == 0 else x / (norm * x.real.dtype.type(1.0 + rows.safety))
-    norm = norm * (1.0 + rows.safety)
-    return x / xp.where(norm > 0, norm, xp.ones_like(norm))[..., None, None]
+    if type(x) is np.ndarray and x.ndim == 2:  # here the value can be looked at for nothing
+        norm = frobenius(x)
+        if np.isfinite(norm):
+            return x if norm == 0 else x / (norm * norm.dtype.type(headroom))
+    x = _below_one(x, xp)
+    return _divided(x, frobenius(x) * headroom, xp)
+
+
+def _below_one(x, xp):
+    """Return X divided by its largest entry, so that its norm cannot overflow."""
+    return _divided(x, xp.max(xp.abs(x), axis=(-2, -1)), xp)
+
+
+def _divided(x, size, xp):
+    """Return X / size, and X itself where size is zero."""
+    return x / xp.where(size > 0, size, xp.ones_like(size))[..., None, None]

@@ -6,10 +6,11 @@ from linalg_ml._core import checks
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.direct_methods import SvdPolar
-from linalg_ml.matrix_functions.minimax import check_degree
+from linalg_ml.matrix_functions.odd_polynomials import check_degree
 from linalg_ml.matrix_functions.polar_problem import PolarProblem
-from linalg_ml.matrix_functions.polynomial_methods import METHODS, WITH_DEGREE
+from linalg_ml.matrix_functions.polynomial_methods import METHODS, WITH_DEGREE, FixedSchedule
 from linalg_ml.matrix_functions.spectrum import adjoint
 
 POLAR_METHODS = {**METHODS, "svd": SvdPolar}
@@ -43,7 +44,8 @@ def polar(
     ----------
     a : array of shape (..., m, n)
         Real or complex floating point, of any array library.
-    method : str or method instance
+    method : str, Schedule or method instance
+        A `Schedule`, an instance of a class of `linalg_ml.matrix_functions`, or a name:
         "polar-express" : minimax-optimal polynomials, stabilised; the default.
         "cans" : the same without stabilisation; only for fp32 and fp64, and not if A is very
         ill-conditioned.
@@ -176,6 +178,10 @@ def check_rcond(rcond):
 
 def choose_method(method, degree, known):
     """Return a method instance from its name, or the instance given."""
+    if isinstance(method, Schedule):
+        method = FixedSchedule(method)
+    if isinstance(method, type) and issubclass(method, Method):
+        raise TypeError(f"method must be an instance: write {method.__name__}(...)")
     if isinstance(method, Method):
         if degree is not None:
             raise ValueError("degree belongs to a method's name; give it to the instance instead")

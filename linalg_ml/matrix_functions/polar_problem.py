@@ -13,6 +13,7 @@ from linalg_ml._core.namespace import (
 )
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.result import Status
+from linalg_ml._core.verdict import host
 from linalg_ml.matrix_functions.iteration import apply_polynomial
 from linalg_ml.matrix_functions.spectrum import adjoint, extreme_singular_values
 
@@ -51,6 +52,7 @@ class PolarProblem:
         self.transposed, self.large_side = transposed, large_side
         self._last_factor = (None, None)
         self._counted = 0
+        self.settled_after = 0  # the steps the iteration needs to get hold of sigma_min
         self.traced = is_traced(a)
         xp = arithmetic.xp
         wide = _WIDE_OF[arithmetic.name]
@@ -76,11 +78,11 @@ class PolarProblem:
         xp, m = self.exact.xp, self.unit.shape[-2]
         floor = self.arithmetic.unit_roundoff / 4
         if self.traced:
-            for name, value in (("rcond", rcond), ("steps", self.steps)):
-                if value is None:
-                    raise ValueError(
-                        f"{name} must be given inside jax.jit: no value can be looked at there"
-                    )
+            if rcond is None or self.steps is None:
+                raise ValueError(
+                    "rcond and steps must be given inside jax.jit, grad and vmap: no value can be "
+                    "looked at there"
+                )
             self.smallest = rcond * self.bound * self.bound
             self.rcond, self.lower = rcond, max(rcond * m**-0.25, floor)
             return
@@ -94,8 +96,8 @@ class PolarProblem:
             self.is_singular = ratio < 4 * self.exact.unit_roundoff
         least = self.exact.unit_roundoff / 4 * self.bound
         self.smallest = self._nonzero(xp.where(self.smallest > least, self.smallest, least))
-        self.rcond = _host(ratio)
-        lower = np.asarray(_host(self.smallest / self.bound))
+        self.rcond = host(ratio)
+        lower = np.asarray(host(self.smallest / self.bound))
         usable = np.isfinite(lower) & ~to_numpy(self.is_zero)
         self.resolved = _CAUTION * float(np.min(lower[usable], initial=1.0))
         self.lower = max(self.resolved, floor)
@@ -241,11 +243,6 @@ class PolarProblem:
             return self._small_factor(x)
         product = self.exact.mm(adjoint(x), self.unit)
         return (product + adjoint(product)) / 2
-
-
-def _host(values):
-    """Return a Python float, or a NumPy array for a stack."""
-    return float(values) if values.ndim == 0 else to_numpy(values)
 
 
 def one_or_many(statuses):

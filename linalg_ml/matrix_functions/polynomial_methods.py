@@ -5,10 +5,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from linalg_ml._core import checks
 from linalg_ml._core.solve import Method
 from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.iteration import warn_if_unsafe
-from linalg_ml.matrix_functions.minimax import evaluate, newton_schulz_polynomial
+from linalg_ml.matrix_functions.odd_polynomials import (
+    check_degree,
+    evaluate,
+    newton_schulz_polynomial,
+)
 from linalg_ml.matrix_functions.schedules import (
     chen_chow_schedule,
     minimax_schedule,
@@ -17,6 +22,7 @@ from linalg_ml.matrix_functions.schedules import (
 )
 
 _SAFETY = {"fp64": 1e-3, "fp32": 1e-3, "tf32": 0.01, "fp16": 0.01, "bf16": 0.01}
+_PATIENCE = 12  # checks in which a singular value drowned by rounding can still come up
 _POLISHED_FROM = 0.01  # the error from which the limit polynomial converges as fast as any
 
 
@@ -47,6 +53,8 @@ class PolynomialMethod(Method):
         rows = self.schedule_for(lower, arithmetic.name, problem.steps)
         warn_if_unsafe(rows, arithmetic.name)
         x, square = problem.start(self.normalization, 1.0 + rows.safety)
+        if problem.steps is None:
+            problem.settled_after = _settling_time(rows, min(lower, problem.resolved)) + 4
         return PolynomialState(x, square, rows)
 
     def step(self, problem, state, arithmetic):
@@ -76,21 +84,15 @@ class PolynomialMethod(Method):
 
     def patience(self, problem, arithmetic):
         """Wait until the smallest singular value has had time to come up."""
-        return self._settled_after(problem), 3
+        return problem.settled_after, _PATIENCE
 
     def stopped(self, problem, state, measures):
         """Give up on a matrix that is zero, that blew up, or that is singular and stuck."""
         before, state.distance = state.distance, measures["orthogonality"]
         idle = False
-        if before is not None and state.step >= self._settled_after(problem):
+        if before is not None and state.step >= problem.settled_after:
             idle = state.distance > 0.9 * before
         return problem.hopeless(idle, state.distance)
-
-    def _settled_after(self, problem):
-        """Return the steps after which even the smallest singular value should be there."""
-        lower = problem.interval(self.normalization)
-        rows = self.schedule_for(lower, problem.arithmetic.name, None)
-        return _settling_time(rows, min(lower, problem.resolved)) + 4
 
     def verify(self, problem, state, arithmetic):
         """Let the problem look once more at what claims to have converged."""
@@ -106,7 +108,6 @@ def row(rows, step):
     return rows.coefficients[-1 if rows.after == "repeat" else step % len(rows)]
 
 
-@lru_cache(maxsize=256)
 def _settling_time(rows, lower):
     """Return the steps after which the schedule has taken ``lower`` past one half."""
     x = lower
@@ -135,6 +136,12 @@ class PolarExpress(PolynomialMethod):
     safety: float | None = None
     cushion: float | None = None
 
+    def __post_init__(self):
+        check_degree(self.degree)
+        for name in ("safety", "cushion"):
+            if (value := getattr(self, name)) is not None:
+                checks.number(value, name, minimum=0, below=1)
+
     def schedule_for(self, lower, precision, steps):
         """Design for the interval and, if it is known, the number of steps."""
         safety = _SAFETY[precision] if self.safety is None else self.safety
@@ -157,6 +164,9 @@ class Cans(PolynomialMethod):
 
     degree: int = 5
 
+    def __post_init__(self):
+        check_degree(self.degree)
+
     def schedule_for(self, lower, precision, steps):
         """Design for the interval, without safety and without cushion."""
         if steps:
@@ -177,6 +187,9 @@ class NewtonSchulz(PolynomialMethod):
     """
 
     degree: int = 5
+
+    def __post_init__(self):
+        check_degree(self.degree)
 
     def schedule_for(self, lower, precision, steps):
         """Repeat one polynomial."""
@@ -205,25 +218,28 @@ class ChenChow(PolynomialMethod):
 
 
 @dataclass(frozen=True)
-class PublishedList(PolynomialMethod):
-    """A published list of coefficients, scaled as its authors do.
+class FixedSchedule(PolynomialMethod):
+    """The polynomials of a given schedule, with the scaling it was made for.
 
     Parameters
     ----------
-    name : str
-        One of `linalg_ml.schedule_names()`.
+    schedule : Schedule
+        A published list, see `linalg_ml.schedule`, or one of your own.
     """
 
-    name: str
+    schedule: Schedule
+
+    def __post_init__(self):
+        checks.instance(self.schedule, Schedule, "schedule")
 
     def schedule_for(self, lower, precision, steps):
-        """Look the list up."""
-        return schedule(self.name)
+        """Take the schedule as it is."""
+        return self.schedule
 
     @property
     def normalization(self):
-        """What the list was made for."""
-        return schedule(self.name).normalization
+        """What the schedule was made for."""
+        return self.schedule.normalization
 
 
 def _shortest(lower, degree, safety, cushion):
@@ -243,11 +259,11 @@ def _shortest_on_grid(lower, degree, safety, cushion):
 METHODS = {
     "polar-express": PolarExpress,
     "newton-schulz": NewtonSchulz,
-    "jordan": lambda: PublishedList("jordan"),
-    "you": lambda: PublishedList("you"),
-    "cesista": lambda: PublishedList("cesista"),
+    "jordan": lambda: FixedSchedule(schedule("jordan")),
+    "you": lambda: FixedSchedule(schedule("you")),
+    "cesista": lambda: FixedSchedule(schedule("cesista")),
     "cans": Cans,
     "chen-chow": ChenChow,
-    "turbo": lambda: PublishedList("turbo"),
+    "turbo": lambda: FixedSchedule(schedule("turbo")),
 }
 WITH_DEGREE = ("polar-express", "newton-schulz", "cans")

@@ -4,10 +4,10 @@ from functools import lru_cache
 from math import acos, sqrt, tan
 from numbers import Integral, Real
 
-from .composition import PRODUCTS, Schedule, check_safety, check_steps
-from .minimax import minimax_polynomial
-from .odd_polynomials import check_degree, check_interval, evaluate, image
-from .published import POLAR_EXPRESS, schedule, schedule_names
+from linalg_ml.matrix_functions.composition import PRODUCTS, Schedule, check_safety, check_steps
+from linalg_ml.matrix_functions.minimax import minimax_polynomial
+from linalg_ml.matrix_functions.odd_polynomials import check_degree, check_interval, evaluate, image
+from linalg_ml.matrix_functions.published import POLAR_EXPRESS, schedule, schedule_names
 
 __all__ = [
     "CUSHIONS",
@@ -134,11 +134,10 @@ def _minimax_schedule(lower, upper, degrees, safety, cushion):
         rows.append(row)
         # In exact arithmetic the range is p(l) to, without safety, 2 - p(l). Rounding exceeds
         # that; a next polynomial that did not allow for it would multiply the excess.
-        low, high = image(row, l, u)
+        _, high = image(row, l, u)
         noise = _EPSILON * evaluate(tuple(map(abs, row)), u)
-        l = low if low > 0.0 else evaluate(row, l)
+        l = evaluate(row, l)
         u = max(2.0 - l, high + noise)
-        l = min(l, u)
     degree = degrees[0] if len(set(degrees)) == 1 else degrees
     return Schedule(
         tuple(rows),

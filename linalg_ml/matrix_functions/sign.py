@@ -78,7 +78,7 @@ def signm(
     Result
         ``x``: S, of shape (..., n, n); ``absolute``: S A = (A^2)^(1/2); ``rcond``: the ratio used.
         The residual estimates ||X - S||_F / sqrt(n) to first order:
-        (||X^2 - I||_F / 2 + ||A - X |A| ||_F / lambda_min) / sqrt(n) for a symmetric matrix,
+        (||X^2 - I||_F / 2 + ||A - X N||_F / lambda_min) / sqrt(n), N = X A, for a symmetric matrix,
         and with ||X A - A X||_F / (2 lambda_min) as the second term otherwise (up to the
         condition number of the eigenvectors).
 

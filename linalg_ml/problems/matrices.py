@@ -68,7 +68,7 @@ def haar(n, columns=None, *, batch=(), rng=None, dtype=np.float64):
 
     Returns
     -------
-    array (*batch, n, columns)
+    array of shape (..., n, columns)
 
     Notes
     -----

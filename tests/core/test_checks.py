@@ -189,3 +189,10 @@ def test_the_same_numbers_for_every_library(xp):
     z = normal(generator(5), (20_000,), like=np.ones(1, np.complex128))
     assert np.var(z) == pytest.approx(1, rel=0.05)
     assert np.var(z.imag) == pytest.approx(0.5, rel=0.05)
+
+
+def test_sparse_matrices_are_told_what_to_do():
+    from scipy.sparse import csr_array
+
+    with pytest.raises(TypeError, match=r"a must be an array .*, got csr_array; use its toarray"):
+        checks.array(csr_array((3, 3)), "a")

@@ -112,12 +112,12 @@ def test_success_under_jit():
 
 def test_repr():
     assert repr(make()) == (
-        "<Result CONVERGED; nit=4; residual=1.50e-07; products=12; flops=3456; "
-        "precision='fp64'; extras: hermitian, rcond>"
+        "<Result CONVERGED (residual <= 1e-06); nit=4; residual=1.50e-07; products=12; "
+        "flops=3456; precision='fp64'; extras: hermitian, rcond>"
     )
-    assert "residual" not in repr(make(residual=None)) and "residual" not in repr(
-        make(residual=np.nan)
-    )
+    assert "<=" not in repr(make(status=Status.MAXITER))
+    assert "residual=" not in repr(make(residual=None))
+    assert "residual=" not in repr(make(residual=np.nan))
     assert "residual=3.00e+00" in repr(make(residual=np.array([1.0, 3.0])))
     assert "extras" not in repr(make(extras={}))
     repr(make(residual=np.ones(0)))
@@ -145,3 +145,8 @@ def test_results_travel():
     error = ConvergenceError(make(status=Status.MAXITER))
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
     assert b"maxiter was reached" not in pickle.dumps(Status.MAXITER)  # messages may change
+
+
+def test_unpacking_says_what_to_take():
+    with pytest.raises(TypeError, match=r"a Result is no tuple: take result.x, result.hermitian"):
+        _, _ = make()

@@ -38,6 +38,7 @@ def test_converged_at_the_first_step_that_meets_the_target():
         ({"rtol": 0.1}, 8.0, 1),
         ({"rtol": 0.1, "atol": 0.3}, 1.0, 2),
         ({"rtol": 0.1, "atol": 0.01}, 1.0, 4),
+        ({"rtol": 0.1, "atol": 0.1}, 1.0, 4),
         ({"rtol": 0.0, "atol": 0.3}, 1.0, 2),
         ({"atol": 0.3}, 1.0, 2),
         ({}, 1.0, 17),
@@ -225,6 +226,14 @@ def test_nonfinite_exact_residual_is_no_success():
     assert run(Hidden(), rtol=0.1).status is Status.DIVERGED
 
 
+def test_a_cheap_residual_that_overflows_first_is_divergence():
+    class Overflowing(Shrink):
+        def measure(self, problem, state, arithmetic, exact):
+            return {"residual": state.x if exact or state.x < 1e3 else np.inf}
+
+    assert run(Overflowing(rate=2.0), rtol=0.1).status is Status.DIVERGED
+
+
 # A fixed number of steps -----------------------------------------------------------------------
 
 
@@ -358,6 +367,9 @@ def test_history_of_a_stack_does_not_change_under_the_feet():
         def step(self, problem, state, arithmetic):
             state.x *= 0.5
             return state
+
+        def measure(self, problem, state, arithmetic, exact):
+            return {"residual": state.x}
 
     result = run(InPlace(start=np.ones(2)), rtol=0.1, history=True)
     assert [record["residual"][0] for record in result.history] == [0.5**k for k in range(5)]

@@ -358,3 +358,18 @@ def test_torch_settings_of_each_kind_are_restored():
     finally:
         for backend, value in zip(backends, fresh, strict=True):
             backend.fp32_precision = value
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "complex128"])
+@pytest.mark.parametrize("shape", [(5, 8), (3, 4, 4), (1, 1)])
+def test_quintic_is_its_formula(kind, shape):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(shape) + (1j * rng.standard_normal(shape) if "c" in kind else 0)
+    x = x.astype(kind)
+    before = x.copy()
+    g = x @ x.conj().mT
+    expected = 1.5 * x + (-0.7 * g + 0.2 * g @ g) @ x
+    for quintic in (kernels("numpy").quintic, agnostic.quintic):
+        tolerance = 1e-4 if kind == "float32" else 1e-12
+        np.testing.assert_allclose(quintic(x, 1.5, -0.7, 0.2), expected, rtol=tolerance)
+    np.testing.assert_array_equal(x, before)

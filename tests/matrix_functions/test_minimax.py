@@ -22,7 +22,7 @@ from tests.reference.remez import cubic, power_sum, remez
 # lower / upper, from far below rounding to neighbours in double precision, and both sides of the
 # ratio 1/3 at which the method changes.
 RATIOS = [1e-300, 1e-16, 1e-8, 1e-3, 0.1, 0.3333, 0.3334, 0.7, 0.99, 1 - 1e-6, 1 - 2**-53]
-quick = settings(deadline=None, max_examples=60)
+quick = settings(deadline=None, max_examples=40)
 degrees = st.sampled_from(DEGREES)
 # Both the ratio and its distance from 1 are spread over all scales.
 ratios = st.one_of(

@@ -409,3 +409,48 @@ def test_orthogonalize_is_the_published_algorithm():
     np.testing.assert_allclose(orthogonalize(g), x, atol=1e-6)
     np.testing.assert_allclose(orthogonalize(g.T), x.T, atol=1e-6)
     assert orthogonality_error(x) < 0.3
+
+
+def test_schedules_and_classes_are_methods():
+    from linalg_ml import schedule
+    from linalg_ml.matrix_functions import Cans, FixedSchedule
+
+    a = conditioned((10, 10), 5, rng=0)
+    result = polar(a, method=schedule("polar-express-modded"))
+    assert result.converged
+    assert result.method == FixedSchedule(schedule("polar-express-modded"))
+    with pytest.raises(TypeError, match=r"method must be an instance: write PolarExpress"):
+        polar(a, method=PolarExpress)
+    for method in (PolarExpress, NewtonSchulz, Cans):
+        with pytest.raises(ValueError, match="degree must be one of"):
+            method(degree=4)
+    with pytest.raises(ValueError, match="safety must be >= 0"):
+        PolarExpress(safety=-1)
+
+
+@pytest.mark.parametrize(("dtype", "huge"), [(np.float32, 3e38), (np.float64, 1e308)])
+def test_orthogonalize_where_the_norm_overflows(dtype, huge):
+    a = gaussian((30, 40), rng=0, dtype=dtype)
+    a /= np.abs(a).max()
+    expected = orthogonalize(a)
+    for given_ in (a * dtype(huge), np.stack([a * dtype(huge)])):
+        np.testing.assert_allclose(np.squeeze(orthogonalize(given_)), expected, atol=1e-5)
+
+
+def test_autocast_does_not_override_a_named_precision():
+    torch = pytest.importorskip("torch")
+    a = torch.asarray(conditioned((40, 40), 5, rng=0, dtype=np.float32))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        x = orthogonalize(a, steps=8, precision="fp32")
+        result = polar(a, precision="fp32")
+        assert torch.is_autocast_enabled("cpu")
+    assert orthogonality_error(x) < 1e-5
+    assert result.converged
+
+
+def test_tensors_that_require_gradients():
+    torch = pytest.importorskip("torch")
+    a = torch.asarray(conditioned((4, 6), 5, rng=0)).requires_grad_(True)
+    result = polar(a)
+    assert result.converged
+    assert result.x.requires_grad

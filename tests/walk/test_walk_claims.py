@@ -199,7 +199,7 @@ def test_table_counts(tmp_path):
     found = [outcome(tmp_path, text), outcome(tmp_path, 'level="full"\n' + text)]
     lines = claims.table(found).splitlines()
     assert lines[0] == "p"
-    assert lines[1] == "  PASSED       c  count = 8, expected 8  (Section 1)"
+    assert lines[1] == "  PASSED         c  count = 8, expected 8  (Section 1)"
     assert lines[-1] == "1 passed, 1 not checked"
     assert claims.table([]) == "no claims"
 
@@ -264,3 +264,15 @@ def test_reserved_names(tmp_path, name):
 def test_figure_defaults(tmp_path):
     figure = load(tmp_path).figures[0]
     assert (figure.drawing, figure.select, figure.paper_figure) == ("s", {}, None)
+
+
+@pytest.mark.parametrize(("bound", "status"), [(0.5, claims.KNOWN), (2, claims.ERROR)])
+def test_known_deviation_stays_visible_and_must_be_true(tmp_path, bound, status):
+    text = CLAIM + f'statistic = "max"\nfield = "ok"\nat_most = {bound}\ndeviates = "By half."\n'
+    claim = load(tmp_path, text).claims[0]
+    records = [{"ok": 1.0}]
+    outcome = claims.check(claim, records, "quick", "numpy")
+    assert outcome.status == status
+    assert outcome.is_wrong == (status == claims.ERROR)
+    assert ("By half." in outcome.detail) == (status == claims.KNOWN)
+    assert status.lower() in claims.table([outcome])
