@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 
 _FILES = {
-    "numpy": ("numba_", "numpy_"),
+    "numpy": ("numba_", "numba_bandits", "numpy_"),
     "cupy": ("cupy_",),
     "torch": ("torch_",),
     "jax": ("jax_",),
@@ -34,6 +34,12 @@ FILES_OF_KERNELS = {
     "csr_solve_upper": ("numba_", "cupy_"),
     "csr_ic0": ("numba_",),
     "csr_sor": ("numba_",),
+    "tsallis": ("numba_bandits",),
+    "tsallis_draw": ("numba_bandits",),
+    "inverse_gap_draw": ("numba_bandits",),
+    "append_row": ("numba_bandits",),
+    "box_least_squares": ("numba_bandits",),
+    "triangular_fit": ("numba_bandits",),
 }
 
 

@@ -1,0 +1,19 @@
+"""Relaxation solvers, tuners that learn their parameter, and sequences of systems."""
+
+from linalg_ml.relaxation.baselines import EpsilonGreedy, Fixed
+from linalg_ml.relaxation.chebyshev_bandit import ChebCB
+from linalg_ml.relaxation.context_bins import ContextBins
+from linalg_ml.relaxation.tsallis import TsallisINF, tsallis_probabilities
+from linalg_ml.relaxation.tuner import Tuner
+from linalg_ml.relaxation.unimodal_thompson import UnimodalThompson
+
+__all__ = [
+    "ChebCB",
+    "ContextBins",
+    "EpsilonGreedy",
+    "Fixed",
+    "TsallisINF",
+    "Tuner",
+    "UnimodalThompson",
+    "tsallis_probabilities",
+]
