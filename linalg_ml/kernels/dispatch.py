@@ -36,6 +36,7 @@ FILES_OF_KERNELS = {
     "csr_sor": ("numba_",),
     "tsallis": ("numba_bandits",),
     "tsallis_draw": ("numba_bandits",),
+    "add_baselines": ("numba_bandits",),
     "inverse_gap_draw": ("numba_bandits",),
     "append_row": ("numba_bandits",),
     "box_least_squares": ("numba_bandits",),

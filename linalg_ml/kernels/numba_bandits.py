@@ -70,6 +70,23 @@ def tsallis_draw(losses, unit, z, u, out):
 
 
 @_compiled
+def _add_baselines(baselines, probabilities, least, index):
+    for i in range(baselines.size):
+        if probabilities[i] >= least:
+            baselines[i] += 0.5
+            if i == index:
+                baselines[i] -= 0.5 / probabilities[i]
+
+
+def add_baselines(baselines, probabilities, least, index):
+    """Add the estimate of a loss of 1/2 to the arms of probability >= ``least``, in place.
+
+    1/2 for each, and -1/2 over its probability for the arm ``index`` that was drawn.
+    """
+    _add_baselines(baselines, probabilities, least, index)
+
+
+@_compiled
 def _inverse_gap_draw(theta, features, eta, u):
     arms = theta.shape[0]
     scores = theta @ features

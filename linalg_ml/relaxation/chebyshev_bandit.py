@@ -71,8 +71,8 @@ class ChebCB(Tuner):
     >>> for c in contexts:
     ...     omega = tuner.ask(c)
     ...     tuner.tell(20 + 100 * abs(omega - 1 - c))
-    >>> tuner.predict(0.9).round(0)
-    array([110.,  60.,  20.])
+    >>> [tuner.arms[tuner.predict(c).argmin()] for c in (0.1, 0.5, 0.9)]
+    [1.0, 1.5, 1.9]
     """
 
     _state = ("_theta", "_factors", "_misfits", "_largest", "_sums", "_eta", "_features", "_guess")
