@@ -1,5 +1,7 @@
 """What a tuner is: ask for a parameter, tell what it cost; a state that can be kept."""
 
+from copy import deepcopy
+
 import numpy as np
 
 from linalg_ml._core import checks
@@ -105,7 +107,7 @@ class Tuner:
             old, new = getattr(self, name), state[name]
             if isinstance(old, np.ndarray):
                 new = np.array(new, dtype=old.dtype).reshape(old.shape)
-            setattr(self, name, new)
+            setattr(self, name, deepcopy(new))
 
     def _check_state(self, state, **own):
         for name, expected in {"tuner": type(self).__name__, **own}.items():
@@ -171,4 +173,6 @@ def _plain(value):
         return value.item()
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_plain(entry) for entry in value]
     return value

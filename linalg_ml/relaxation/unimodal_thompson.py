@@ -5,6 +5,9 @@ from math import sqrt
 from linalg_ml._core import checks
 from linalg_ml.relaxation.tuner import Tuner
 
+# The weight of an arm whose past costs count no more.
+_FORGOTTEN = 1e-6
+
 
 class UnimodalThompson(Tuner):
     """Choose among the best arm so far and its neighbours by sampled mean costs.
@@ -76,16 +79,14 @@ class UnimodalThompson(Tuner):
         return None if not self.rounds else self.arms[self._leader()]
 
     def _leader(self):
-        if self.rounds >= len(self.arms):
-            return self._means.index(min(self._means))
-        tried = [index for index, weight in enumerate(self._weights) if weight]
+        tried = range(max(len(self.arms) - self.rounds, 0), len(self.arms))
         return min(tried, key=self._means.__getitem__)
 
     def _choose(self, context):
         d = len(self.arms)
         if self.rounds < d:
             return d - 1 - self.rounds
-        leader = self._leader()
+        leader = self._means.index(min(self._means))
         near = range(max(0, leader - self.reach), min(d, leader + self.reach + 1))
         spread = sqrt(self._squares / self._freedom) if self._freedom else 1.0
         normals = self.rng.standard_normal(len(near)).tolist()
@@ -98,14 +99,14 @@ class UnimodalThompson(Tuner):
     def _learn(self, index, cost):
         if self.memory is not None:
             keep = 1 - 1 / self.memory
-            self._weights = [max(keep * weight, 1e-6) for weight in self._weights]
+            self._weights = [max(keep * weight, _FORGOTTEN) for weight in self._weights]
             self._squares *= keep
             self._freedom *= keep
         weight, mean = self._weights[index], self._means[index]
-        if weight > 1e-5:
+        if weight > _FORGOTTEN:
             deviation, mean = cost - mean, mean + (cost - mean) / (weight + 1)
             if mean > 0:
-                self._squares += deviation**2 * weight / (weight + 1) / mean**2
+                self._squares += (deviation / mean) ** 2 * weight / (weight + 1)
                 self._freedom += 1
         else:
             mean = cost
