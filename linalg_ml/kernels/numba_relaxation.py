@@ -210,6 +210,85 @@ def csr_chebyshev_sor(matrix, b, x, omega, radius, sweeps, target=None):
     return done, None if target is None else residual, float(omega)
 
 
+# Conjugate gradients with SSOR ------------------------------------------------------------------
+
+
+@_compiled
+def _ssor_cg_update(indptr, upper, indices, data, step, alpha, x, r, p, q, y):
+    """Update x and r, solve (D / omega + L) y = r; return r^H r."""
+    rr = 0.0
+    for i in range(x.size):
+        x[i] += alpha * p[i]
+        r[i] -= alpha * q[i]
+        s = r[i]
+        rr += np.float64(s.real) ** 2 + np.float64(s.imag) ** 2
+        for k in range(upper[i], indptr[i + 1]):
+            s -= data[k] * y[indices[k]]
+        y[i] = step[i] * s
+    return rr
+
+
+@_compiled
+def _ssor_cg(
+    indptr, upper, indices, data, diagonal, step, x, r, p, q, y, u, rz, rr, steps, target
+):
+    done, broken = 0, False
+    while done < steps:
+        # y becomes z, with (D / omega + U) z = (D / omega) y; U z is kept for A z.
+        before, rz = rz, 0.0
+        for i in range(x.size - 1, -1, -1):
+            s = data[0] * 0
+            for k in range(indptr[i], upper[i]):
+                s += data[k] * y[indices[k]]
+            u[i] = s
+            z = y[i] - step[i] * s
+            y[i] = z
+            rz += (np.conj(r[i]) * z).real
+        if not rz > 0:
+            broken = rz != 0
+            break
+        beta = type(diagonal[0].real)(rz / before)
+        curvature = 0.0
+        for i in range(x.size):
+            s = diagonal[i] * y[i] + u[i]
+            for k in range(upper[i], indptr[i + 1]):
+                s += data[k] * y[indices[k]]
+            direction = y[i] + beta * p[i]
+            image = s + beta * q[i]
+            p[i], q[i] = direction, image
+            curvature += (np.conj(direction) * image).real
+        if not curvature > 0:
+            broken = True
+            break
+        alpha = type(diagonal[0].real)(rz / curvature)
+        rr = _ssor_cg_update(indptr, upper, indices, data, step, alpha, x, r, p, q, y)
+        done += 1
+        if np.sqrt(rr) <= target or not np.isfinite(rr):
+            break
+    return done, rz, rr, broken
+
+
+def csr_ssor_cg(matrix, step, state, steps, target=None):
+    """Make steps of CG preconditioned by SSOR; return how many.
+
+    ``step`` is omega / diagonal. ``state`` has x, r, p, q = A p, y and u (vectors), rz, rr and
+    ``broken``; its arrays are overwritten. With steps=None it is set up for x and r, p = q = 0.
+    A p is updated as p is, from A z, for which U z is known from the preconditioner: a step reads
+    the matrix one and a half times, not twice.
+    """
+    parts = matrix.indptr, matrix.upper, matrix.indices, matrix.data
+    vectors = state.x, state.r, state.p, state.q, state.y
+    if steps is None:
+        state.rz, state.broken = np.inf, False
+        state.rr = _ssor_cg_update(*parts, step, matrix.real(0), *vectors)
+        return 0
+    goal = -1.0 if target is None else target
+    done, state.rz, state.rr, state.broken = _ssor_cg(
+        *parts, matrix.diagonal, step, *vectors, state.u, state.rz, state.rr, steps, goal
+    )
+    return done
+
+
 # Blocks -----------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from linalg_ml.relaxation.grid import GridLaplacian
 from linalg_ml.relaxation.optimal_omega import jacobi_radius, optimal_omega
 from linalg_ml.relaxation.preparation import prepare
 from linalg_ml.relaxation.sor import chebyshev_sor, sor, ssor
+from linalg_ml.relaxation.ssor_cg import ssor_cg
 
 __all__ = [
     "GridLaplacian",
@@ -14,5 +15,6 @@ __all__ = [
     "prepare",
     "sor",
     "ssor",
+    "ssor_cg",
     "young",
 ]

@@ -1,7 +1,5 @@
 """A sparse matrix of square blocks made ready for sweeps of block SOR."""
 
-from copy import copy
-
 import numpy as np
 
 from linalg_ml._core import checks
@@ -30,7 +28,7 @@ class BlockMatrix(CsrMatrix):
         a = a.tobsr(blocksize=(block_size, block_size))
         a.sort_indices()
         self.real = np.empty(0, a.dtype).real.dtype.type
-        self.sound = bool(np.isfinite(a.data).all())
+        self.is_finite = bool(np.isfinite(a.data).all())
         integer = np.uint32 if max(n, a.nnz) < 2**32 else np.uint64
         self.indptr, self.indices = a.indptr.astype(integer), a.indices.astype(integer)
         self.data = np.ascontiguousarray(a.data)
@@ -58,18 +56,13 @@ class BlockMatrix(CsrMatrix):
         diagonal[~sound] = np.eye(size)
         self.inverse = np.linalg.inv(diagonal)
 
-    @property
-    def is_finite(self):
-        """Say whether all entries are numbers."""
-        return self.sound
-
     def shifted(self, c):
         """Return A + c I, sharing the ordering with this matrix."""
-        made = copy(self)
+        made = self._copy()
         eye = np.eye(self.block_size, dtype=self.dtype)
         made.data = self.data.copy()
         made.data[self._on_diagonal] += self.real(checks.number(c, "c")) * eye
-        made.sound = bool(np.isfinite(made.data).all())
+        made.is_finite = bool(np.isfinite(made.data).all())
         made._invert()
         return made
 
@@ -80,7 +73,7 @@ class BlockMatrix(CsrMatrix):
             return self
         key = arithmetic.name, arithmetic.dtype
         if key not in self._under:
-            made = copy(self)
+            made = self._copy()
             made.dtype, made.data = arithmetic.dtype, arithmetic.enter(self.data)
             made.inverse = self.inverse.astype(arithmetic.dtype)
             made.real = np.empty(0, arithmetic.dtype).real.dtype.type

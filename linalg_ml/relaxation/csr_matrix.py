@@ -1,7 +1,5 @@
 """A sparse matrix made ready for sweeps of SOR."""
 
-from copy import copy
-
 import numpy as np
 
 from linalg_ml._core import checks
@@ -25,6 +23,8 @@ class CsrMatrix:
     ordering : {"natural", "multicolor"}
     bounds : tuple of int
         Where the colours begin and end; (0, n) in natural ordering.
+    is_finite : bool
+        Whether all entries are numbers.
     threads : int
     """
 
@@ -40,26 +40,23 @@ class CsrMatrix:
             self.permutation, self.bounds = color_by_color(color(a))
             a = a[self.permutation][:, self.permutation].tocsr()
             a.sort_indices()
-        self.indptr, self.indices, self.data, diagonal = _parts(a)
+        self.indptr, self.upper, self.indices, self.data, diagonal = _parts(a)
+        self.real = self.data.real.dtype.type
         self.sound = bool(np.isfinite(self.data).all())
         self._set_diagonal(diagonal)
 
     def _set_diagonal(self, diagonal):
-        self.diagonal = diagonal
-        with np.errstate(all="ignore"):
-            self.inverse = 1 / diagonal
-        self.real = self.inverse.real.dtype.type
+        self.diagonal, self.inverse = diagonal, reciprocal(diagonal)
         self._under = {}
+        self.is_finite = self.sound
         if not np.isfinite(self.inverse).all():
             zeros = np.flatnonzero(diagonal == 0)
             if zeros.size:
                 row = zeros[0] if self.permutation is None else self.permutation[zeros].min()
                 raise ValueError(f"a must have no zero on its diagonal, but row {row} has one")
-
-    @property
-    def is_finite(self):
-        """Say whether all entries are numbers."""
-        return self.sound and bool(np.isfinite(self.diagonal).all())
+            self.is_finite = False
+        elif not self.inverse.all():  # the reciprocal of infinity is zero
+            self.is_finite = False
 
     @property
     def check_every(self):
@@ -68,8 +65,13 @@ class CsrMatrix:
 
     def shifted(self, c):
         """Return A + c I, sharing all but the diagonal with this matrix."""
-        made = copy(self)
+        made = self._copy()
         made._set_diagonal(self.diagonal + self.real(checks.number(c, "c")))
+        return made
+
+    def _copy(self):
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
         return made
 
     def under(self, arithmetic):
@@ -79,8 +81,9 @@ class CsrMatrix:
             return self
         key = arithmetic.name, arithmetic.dtype
         if key not in self._under:
-            made = copy(self)
+            made = self._copy()
             made.dtype, made.data = arithmetic.dtype, arithmetic.enter(self.data)
+            made.real = made.data.real.dtype.type
             made._set_diagonal(arithmetic.enter(self.diagonal))
             if short:
                 made = RoundedMatrix(made, arithmetic)
@@ -146,6 +149,17 @@ class CsrMatrix:
         """Return A x for x of shape (n,)."""
         return self.leave(self.product(self.enter(np.asarray(x, self.dtype))))
 
+    def tocsr(self):
+        """Return the matrix as SciPy knows it, in the ordering of the caller."""
+        from scipy.sparse import csr_array, diags_array
+
+        parts = self.data, self.indices.astype(np.int64), self.indptr.astype(np.int64)
+        a = csr_array(parts, shape=self.shape) + diags_array(self.diagonal)
+        if self.permutation is not None:
+            back = np.argsort(self.permutation)
+            a = a[back][:, back]
+        return a.tocsr()
+
     def __repr__(self):
         colors = f", {len(self.bounds) - 1} colours" if self.permutation is not None else ""
         return f"<{type(self).__name__} of shape {self.shape}{colors} for {self.home} arrays>"
@@ -184,12 +198,21 @@ class RoundedMatrix:
         return x, steps, residual, omega
 
 
+@np.errstate(all="ignore")
+def reciprocal(diagonal):
+    """Return 1 / diagonal."""
+    return 1 / diagonal
+
+
 def _rows(v):
     return v.reshape(-1, v.shape[-1])
 
 
 def _parts(a):
-    """Return (indptr, indices, data) beside the diagonal, upper entries first, and the diagonal."""
+    """Return what is beside the diagonal, upper entries first, and the diagonal.
+
+    As (indptr, ends of the upper entries, indices, data, diagonal).
+    """
     n = a.shape[0]
     rows = np.repeat(np.arange(n), np.diff(a.indptr))
     columns, values = a.indices, a.data
@@ -207,4 +230,5 @@ def _parts(a):
     integer = np.uint32 if max(n, rows.size) < 2**32 else np.uint64
     indices, data = np.empty(rows.size, integer), np.empty_like(values)
     indices[places], data[places] = columns, values
-    return indptr.astype(integer), indices, data, diagonal
+    upper = (indptr[1:] - low).astype(integer)
+    return indptr.astype(integer), upper, indices, data, diagonal

@@ -3,8 +3,6 @@
 Not run on a GPU yet; tested against stand-ins for CuPy.
 """
 
-from copy import copy
-
 from linalg_ml.relaxation.csr_matrix import CsrMatrix
 
 
@@ -31,14 +29,9 @@ class GpuMatrix(CsrMatrix):
         for name in ("indptr", "indices", "data", "diagonal", "inverse", "permutation"):
             setattr(self, name, cupy.asarray(getattr(host, name)))
 
-    @property
-    def is_finite(self):
-        """Say whether all entries are numbers."""
-        return self.host.is_finite
-
     def shifted(self, c):
         """Return A + c I."""
-        made = copy(self)
+        made = self._copy()
         made._load(self.host.shifted(c))
         return made
 
@@ -52,7 +45,7 @@ class GpuMatrix(CsrMatrix):
         if self.dtype == arithmetic.dtype:
             return self
         if arithmetic.dtype not in self._under:
-            made = copy(self)
+            made = self._copy()
             made.dtype, made._under = arithmetic.dtype, {}
             for name in ("data", "diagonal", "inverse"):
                 setattr(made, name, arithmetic.enter(getattr(self, name)))

@@ -29,23 +29,25 @@ class RelaxationProblem:
 
     def __init__(self, matrix, b, arithmetic, relative_to="rhs"):
         self.relative_to, self.arithmetic = relative_to, arithmetic
-        exact = arithmetic.at_least_fp32(b)
-        if dtype_name(b) in ("float64", "complex128") or matrix.home == "numpy":
-            exact = arithmetic.switch("fp64", b)
-        self.matrix = self.exact = matrix.under(arithmetic)
-        if exact is not arithmetic:
-            self.exact = matrix.under(exact)
+        exact, self.factor = arithmetic, 1.0
+        if arithmetic.dtype != b.dtype or arithmetic.name != "fp64":
+            double = matrix.home == "numpy" or dtype_name(b) in ("float64", "complex128")
+            exact = arithmetic.switch("fp64", b) if double else arithmetic.at_least_fp32(b)
+        entered = exact.enter(b)
+        self.norm = host(exact.norm(entered))
+        if exact.name == "fp64":
+            largest = self.norm if type(self.norm) is float else np.max(self.norm)
+            if not _SAFE[0] < largest < _SAFE[1] and 0 < largest < np.inf:
+                self.factor = float(np.ldexp(1.0, np.clip(np.frexp(largest)[1], -1000, 1000)))
+                entered = entered / self.factor
         self._exact_arithmetic = exact
-        self.norm = host(exact.norm(exact.enter(b)))
-        self.factor = 1.0
-        largest = np.max(self.norm)
-        if exact.name == "fp64" and not _SAFE[0] < largest < _SAFE[1] and 0 < largest < np.inf:
-            self.factor = float(np.ldexp(1.0, np.clip(np.frexp(largest)[1], -1000, 1000)))
-            b = b / self.factor
-        self.exact_b = self.exact.enter(exact.enter(b))
-        self.b = self.exact_b
-        if exact is not arithmetic:
-            self.b = self.matrix.enter(arithmetic.enter(b))
+        self.matrix = self.exact = matrix.under(arithmetic)
+        if exact is arithmetic:
+            self.b = self.exact_b = self.matrix.enter(entered)
+        else:
+            self.exact = matrix.under(exact)
+            self.exact_b = self.exact.enter(entered)
+            self.b = self.matrix.enter(arithmetic.enter(entered))
         self.initial = None
 
     def start(self, x0):
@@ -179,7 +181,10 @@ class Sor(Method):
     def scale(self, problem, arithmetic):
         """Return the norm of b, or of the residual at the start; NaN for a matrix with NaN."""
         scale = problem.norm if problem.relative_to == "rhs" else problem.initial
-        return scale if problem.exact.is_finite else scale * np.nan
+        finite = problem.exact.is_finite
+        if type(finite) is bool:
+            return scale if finite else scale * np.nan
+        return np.where(finite, scale, np.nan)
 
     def measure(self, problem, state, arithmetic, exact):
         """Return the norm of the residual."""
