@@ -1,6 +1,6 @@
 """ChebCB: learn the cost of each arm as a function of the context."""
 
-from math import inf, log, pi, sqrt
+from math import log, pi, sqrt
 
 import numpy as np
 

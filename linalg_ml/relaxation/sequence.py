@@ -19,7 +19,7 @@ from linalg_ml.relaxation.tuner import Tuner, arms_argument
 # Loaded when they are asked for.
 _SOLVERS = {
     "sor": ("linalg_ml.relaxation.sor", "sor"),
-    "ssor-cg": ("linalg_ml.relaxation.ssor", "ssor_cg"),
+    "ssor-cg": ("linalg_ml.relaxation.ssor_cg", "ssor_cg"),
 }
 # What leaves no x worth starting from.
 _UNUSABLE = (Status.DIVERGED, Status.BREAKDOWN, Status.NONFINITE_INPUT)
