@@ -5,7 +5,14 @@ import pytest
 
 from linalg_ml import Status, cg, krylov
 from linalg_ml.problems import HeatEquation, delsq, numgrid, shifted_systems
-from linalg_ml.relaxation import ChebCB, Fixed, Price, TsallisINF, solve_sequence
+from linalg_ml.relaxation import (
+    ChebCB,
+    Fixed,
+    Price,
+    TsallisINF,
+    optimal_omega,
+    solve_sequence,
+)
 
 A = delsq(numgrid("S", 12))
 OMEGAS = (1.0, 1.3, 1.6, 1.9)
@@ -320,3 +327,30 @@ def test_every_library(xp):
     assert done.converged.all()
     xp.assert_like(done.x, b)
     np.testing.assert_allclose(xp.to_numpy(done.x), [1, 1 / 2, 1 / 3], rtol=1e-4)
+
+
+def test_sor_by_name_repeats_the_published_counts():
+    """And no omega of the grid does as well as that of each matrix."""
+    omegas = np.linspace(1, 1.95, 20)
+    done = solve_sequence(
+        systems(60, seed=1000),
+        solver="sor",
+        tuner=ChebCB(omegas, context_range=(-0.15, 0.65), rng=0, least_cost=1),
+        relative_to="initial",
+        rtol=1e-8,
+        compare=[1.0, 1.6, 1.65],
+        optimal=lambda a, b, c: optimal_omega(a),
+    )
+    assert done.converged.all()
+    assert done.comparison.costs[:3, :2].T.tolist() == [[413, 111, 246], [87, 41, 42]]
+    assert done.comparison.instance_optimal < 0.8 * done.comparison.best_fixed[1]
+
+
+def test_ssor_cg_by_name():
+    done = solve_sequence(systems(), solver="ssor-cg", tuner=Fixed(1.3), rtol=1e-10)
+    expected = solve_sequence(systems(), solver=ssor_cg, tuner=Fixed(1.3), rtol=1e-10)
+    assert np.abs(done.costs - expected.costs).max() <= 1
+    budget = solve_sequence(
+        systems(), solver="ssor-cg", tuner=Fixed(0.01), budget=5, fallback=1.3, warm_start=True
+    )
+    assert budget.converged.all() and budget.fell_back.all()
