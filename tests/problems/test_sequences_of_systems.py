@@ -73,19 +73,21 @@ def sweeps(shifts, vectors, omega):
     """Count SOR sweeps to ||r|| < 1e-8 ||b|| for many systems at once, on 10 by 10 points."""
     x, b = np.zeros((12, 12, len(shifts))), np.zeros((12, 12, len(shifts)))
     b[1:-1, 1:-1] = np.transpose(vectors).reshape(10, 10, -1)
-    diagonal = 4 + np.array(shifts)
-    target = 1e-8 * np.linalg.norm(vectors, axis=1)
-    counts, k = np.zeros(len(shifts), int), 0
-    inner = np.s_[1:-1, 1:-1]
-    while not counts.all():
+    diagonal, target = 4 + np.array(shifts), 1e-8 * np.linalg.norm(vectors, axis=1)
+    counts, left, k = np.zeros(len(shifts), int), np.arange(len(shifts)), 0
+    while left.size:
         k += 1
         for i in range(1, 11):
             for j in range(1, 11):
                 around = x[i - 1, j] + x[i, j - 1] + x[i + 1, j] + x[i, j + 1]
                 x[i, j] += omega * ((b[i, j] + around) / diagonal - x[i, j])
         around = x[:-2, 1:-1] + x[2:, 1:-1] + x[1:-1, :-2] + x[1:-1, 2:]
-        r = np.linalg.norm((b[inner] + around - diagonal * x[inner]).reshape(100, -1), axis=0)
-        counts[(counts == 0) & (r < target)] = k
+        r = b[1:-1, 1:-1] + around - diagonal * x[1:-1, 1:-1]
+        done = np.einsum("ijk,ijk->k", r, r) < target**2
+        counts[left[done]] = k
+        if done.any():
+            left, diagonal, target = left[~done], diagonal[~done], target[~done]
+            x, b = x[..., ~done], b[..., ~done]
     return counts
 
 

@@ -7,6 +7,7 @@ from linalg_ml import Status, cg, krylov
 from linalg_ml.problems import HeatEquation, delsq, numgrid, shifted_systems
 from linalg_ml.relaxation import (
     ChebCB,
+    Comparison,
     Fixed,
     Price,
     TsallisINF,
@@ -147,7 +148,8 @@ def test_the_budget_bounds_a_bad_choice():
     )
     direct = [ssor_cg(a, b, 1.3, rtol=1e-10).nit for a, b, _ in systems()]
     assert done.fell_back.all() and done.converged.all()
-    assert np.all(done.costs > 5) and np.all(done.costs <= 5 + np.array(direct))
+    assert done.costs.tolist() == [5 + result.nit for result in done.results]
+    assert np.all(done.costs <= 5 + np.array(direct))
     assert tuner.told == done.costs.tolist()
     assert done.omegas == [0.01] * 6
     assert "6 fell back" in repr(done)
@@ -245,6 +247,15 @@ def test_comparison_leaves_out_arms_that_fail():
     assert done.comparison.best_fixed == (1.3, done.total)
     assert done.comparison.best_of_each == done.total
     assert done.comparison.instance_optimal is None
+
+
+def test_an_arm_that_failed_early_is_not_the_best():
+    costs = np.array([[2.0, 10.0], [7.0, 9.0], [3.0, 4.0]])
+    converged = np.array([[False, True], [True, True], [False, False]])
+    comparison = Comparison((1.0, 1.5), costs, converged, None)
+    assert comparison.best_of_each == 10 + 7 + 3
+    assert comparison.best_fixed is None
+    assert Comparison((1.0, 1.5), costs[:2], converged[:2], None).best_fixed == (1.5, 19.0)
 
 
 def test_nothing_is_read_ahead_and_a_callback_ends_it():

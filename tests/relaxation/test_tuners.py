@@ -116,6 +116,9 @@ def test_a_state_is_a_copy(make):
     before = deepcopy(state)
     play(tuner, 20)
     assert state == before
+    tuner.load_state_dict(state)
+    play(tuner, 20)
+    assert state == before
 
 
 def test_states_of_other_tuners_are_refused():
