@@ -63,6 +63,7 @@ class CsrMatrix:
         """Sweeps that take about a second, at most 1000."""
         return max(10, min(1000, 300_000_000 // (self.data.size + self.shape[0] + 1)))
 
+    @np.errstate(over="ignore")
     def shifted(self, c):
         """Return A + c I, sharing all but the diagonal with this matrix."""
         made = self._copy()
