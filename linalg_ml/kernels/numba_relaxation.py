@@ -165,9 +165,7 @@ def csr_sor(matrix, b, x, omega, sweep, sweeps, target=None):
 
 def csr_residual_norm(matrix, b, x):
     """Return ||b - A x||, without storing the residual; squares are summed in double."""
-    return _residual_norm(
-        matrix.indptr, matrix.indices, matrix.data, matrix.diagonal, b, x
-    )
+    return _residual_norm(matrix.indptr, matrix.indices, matrix.data, matrix.diagonal, b, x)
 
 
 def csr_product(matrix, x):
@@ -229,9 +227,7 @@ def _ssor_cg_update(indptr, upper, indices, data, step, alpha, x, r, p, q, y):
 
 
 @_compiled
-def _ssor_cg(
-    indptr, upper, indices, data, diagonal, step, x, r, p, q, y, u, rz, rr, steps, target
-):
+def _ssor_cg(indptr, upper, indices, data, diagonal, step, x, r, p, q, y, u, rz, rr, steps, target):
     done, broken = 0, False
     while done < steps:
         # y becomes z, with (D / omega + U) z = (D / omega) y; U z is kept for A z.

@@ -373,7 +373,12 @@ def _solve(make, a, b, ordering, block_size, relative_to, single, precision, **o
     checks.choice(relative_to, SCALES, "relative_to")
     callback, check_every = options["callback"], options["check_every"]
     check_limits(
-        options["rtol"], options["atol"], options["maxiter"], options["steps"], check_every, callback
+        options["rtol"],
+        options["atol"],
+        options["maxiter"],
+        options["steps"],
+        check_every,
+        callback,
     )
     matrix = prepare(a, ordering=ordering, block_size=block_size)
     check_fit(matrix, b)
@@ -403,5 +408,3 @@ def check_fit(matrix, b):
             f"a is a {matrix.home} matrix, but the right-hand side is a {library(b)} array; "
             "convert one of them"
         )
-
-

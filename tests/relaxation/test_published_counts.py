@@ -140,9 +140,7 @@ def test_a_sequence_of_shifted_systems():
             b = rng.standard_normal(100)
         shifts.append(c)
         for omega, seen in counts.items():
-            result = relaxation.sor(
-                a.shifted(c), b, omega=omega, rtol=1e-8, relative_to="initial"
-            )
+            result = relaxation.sor(a.shifted(c), b, omega=omega, rtol=1e-8, relative_to="initial")
             seen.append(result.nit)
     assert shifts[:3] == pytest.approx([-0.08555227, 0.12543916, -0.03846738], abs=1e-8)
     assert counts[1.0][:3] == [413, 111, 246] and counts[1.6][:3] == [87, 41, 42]

@@ -81,7 +81,9 @@ def test_colors(rng):
         result = sor(a, b, omega=1.4, ordering="multicolor", block_size=size, steps=1)
         np.testing.assert_allclose(result.x, x, rtol=1e-12, atol=1e-14)
     assert len(prepare(laplacian(6, 3), ordering="multicolor").bounds) == 3
-    ring = scipy.sparse.csr_array(3.0 * np.eye(5) - np.roll(np.eye(5), 1, 1) - np.roll(np.eye(5), 1, 0))
+    ring = scipy.sparse.csr_array(
+        3.0 * np.eye(5) - np.roll(np.eye(5), 1, 1) - np.roll(np.eye(5), 1, 0)
+    )
     assert len(prepare(ring, ordering="multicolor").bounds) == 4
     with pytest.raises(ValueError, match="two colours"):
         relaxation.chebyshev_sor(ring, np.ones(5))
@@ -164,9 +166,9 @@ def test_prepared_matrices(rng):
             assert result.nit == expected.nit
             np.testing.assert_allclose(result.x, expected.x, rtol=1e-12)
         np.testing.assert_allclose(made.matvec(b), a @ b, rtol=1e-12)
-        expected = 1 - np.linalg.eigvalsh(
-            (a / np.sqrt(np.outer(a.diagonal(), a.diagonal()))).toarray()
-        )[0]
+        expected = (
+            1 - np.linalg.eigvalsh((a / np.sqrt(np.outer(a.diagonal(), a.diagonal()))).toarray())[0]
+        )
         assert relaxation.jacobi_radius(made, rtol=1e-9) == pytest.approx(expected, abs=1e-9)
     with pytest.raises(ValueError, match="was prepared with ordering='natural'"):
         sor(prepare(a), b, ordering="multicolor")
