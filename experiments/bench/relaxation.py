@@ -1,7 +1,7 @@
 """Sweeps against PyAMG's: ``python -m experiments.bench.relaxation``.
 
 Run with OPENBLAS_NUM_THREADS=1. Sweeps of one thread are timed by the CPU time of the thread, what
-runs in two threads by the wall clock, so that the other benchmark of a loaded machine shows in it.
+runs in two threads by the wall clock, which tells little while others use the machine.
 """
 
 import itertools
@@ -83,9 +83,8 @@ def sweeps_in_two_threads(name, a, sweeps, rounds=15):
     for call, spent in seconds.items():
         ratio = statistics.median(s / r for s, r in zip(spent, reference, strict=True))
         best = min(spent) / min(reference)
-        print(
-            f"{name:>14} {call:>20} {min(spent) / sweeps / a.nnz * 1e9:8.2f} ns {best:7.2f} {ratio:7.2f}"
-        )
+        per_entry = min(spent) / sweeps / a.nnz * 1e9
+        print(f"{name:>14} {call:>20} {per_entry:8.2f} ns {best:7.2f} {ratio:7.2f}")
 
 
 def small_solves():

@@ -13,6 +13,8 @@ import numpy as np
 from numba import njit
 
 _FORWARD, _BACKWARD, _SYMMETRIC = 1, 2, 3
+# Rows of a colour below which handing a part of them to another thread takes longer than doing it.
+_WORTH_SHARING = 40_000
 DIRECTIONS = {"forward": _FORWARD, "backward": _BACKWARD, "symmetric": _SYMMETRIC}
 
 
@@ -114,6 +116,8 @@ def _shared(threads, work, first, last):
 
     One part is done here. The compiled loops leave Python's lock alone while they run.
     """
+    if last - first < _WORTH_SHARING:
+        return [work(first, last)]
     ends = [first + (last - first) * t // threads for t in range(threads + 1)]
     pool = _pool(threads - 1)
     others = [pool.submit(work, *part) for part in itertools.pairwise(ends[1:])]
@@ -307,9 +311,10 @@ def _block_sor(indptr, indices, data, inverse, b, x, omega, direction, sweeps, t
     blocks, size = inverse.shape[0], inverse.shape[1]
     s = np.empty(size, x.dtype)
     residual = np.inf
+    skipped = 1 if direction == _FORWARD else 0 if direction == _BACKWARD else -1
     for sweep in range(sweeps):
         for way in range(2):
-            if direction == _FORWARD and way == 1 or direction == _BACKWARD and way == 0:
+            if way == skipped:
                 continue
             for t in range(blocks):
                 i = t if way == 0 else blocks - 1 - t

@@ -33,7 +33,7 @@ def young(radius):
     --------
     >>> from linalg_ml import relaxation
     >>> round(relaxation.young(0.9), 6)
-    1.392865
+    1.392864
     """
     return 2 / (1 + math.sqrt((1 - radius) * (1 + radius)))
 

@@ -280,7 +280,7 @@ def ssor_condition(omega, mu, nu):
     --------
     >>> from linalg_ml.relaxation import surrogates
     >>> surrogates.ssor_condition([1.0, 1.6], 24.687075039, -0.003522141637).round(4)
-    array([7.1683, 4.0288])
+    array([7.1682, 4.0289])
     """
     omega = np.asarray(omega, dtype=float)
     return (1 + mu * (2 - omega) ** 2 / (4 * omega) + omega * nu) / (2 - omega)

@@ -92,7 +92,7 @@ def test_near_asymptotic_surrogate():
     assert (counts < values).all() and (values <= bound * (1 + 1e-12)).all()
     fine = np.linspace(relaxation.young(BETA), 1.99, 1000)
     slopes = np.diff(surrogates.sweeps_surrogate(fine, BETA, tau, RTOL)) / np.diff(fine)
-    assert 0 <= slopes.min() and slopes.max() <= lipschitz
+    assert slopes.min() >= 0 and slopes.max() <= lipschitz
     at = [1.0, 1.2, 1.4, 1.6, 1.7, 1.8, 1.95]
     assert surrogates.sweeps_surrogate(at, BETA, tau, RTOL) == pytest.approx(
         [278.03, 181.45, 108.62, 48.01, 67.12, 105.16, 446.29], abs=6e-3
@@ -145,7 +145,7 @@ def test_surrogate_of_ssor_cg():
     for omega, expected, bound in zip(omegas, true, bounds, strict=True):
         preconditioned = np.eye(100) - surrogates.defect_matrix(a, omega, "symmetric")
         values = np.linalg.eigvals(preconditioned).real
-        assert 0 < values.min() and values.max() <= 1 + 1e-12
+        assert values.min() > 0 and values.max() <= 1 + 1e-12
         assert values.max() / values.min() == pytest.approx(expected, rel=1e-5) and expected < bound
 
 
