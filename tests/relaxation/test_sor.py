@@ -277,6 +277,13 @@ def test_short_formats_and_their_repair():
         r = b - a @ x
         x = x + sor(a, r, omega=1.5, steps=40, precision="bf16").x
     assert np.linalg.norm(b - a @ x) < 1e-10 * np.linalg.norm(b)
+    for size in (1e-12, 1e12):  # out of the range of fp16
+        scaled = sor(a, size * b, omega=1.5, rtol=1e-2, precision="fp16")
+        assert (
+            scaled.converged and scaled.nit == sor(a, b, omega=1.5, rtol=1e-2, precision="fp16").nit
+        )
+    tiny = sor(a, (1e-36 * b).astype("float32"), omega=1.5, rtol=1e-5)
+    assert tiny.converged and tiny.nit == sor(a, b.astype("float32"), omega=1.5, rtol=1e-5).nit
     single = sor(a, b, omega=1.5, rtol=1e-4, precision="fp32")
     assert single.converged and single.precision == "fp32"
     assert sor(a, b, omega=1.5, rtol=1e-12, precision="fp32").status is Status.STAGNATED
