@@ -93,7 +93,9 @@ class CsrMatrix:
 
     def enter(self, v):
         """Return a vector (..., n) in the ordering of the sweeps, in memory of its own."""
-        return v[..., self.permutation] if self.permutation is not None else np.array(v, order="C")
+        if self.permutation is None:
+            return np.array(v, order="C")
+        return v.take(self.permutation, axis=-1)
 
     def leave(self, v):
         """Return a vector (..., n) in the ordering of the caller, in memory of its own."""
