@@ -5,24 +5,26 @@ form, and the arrays ``diagonal`` and ``inverse`` (of the diagonal). The index a
 unsigned: numba then spares the test for an index that counts from the end, a third of the time.
 """
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 _FORWARD, _BACKWARD, _SYMMETRIC = 1, 2, 3
+# Rows of a colour below which handing a part of them to another thread takes longer than doing it.
+_WORTH_SHARING = 40_000
 DIRECTIONS = {"forward": _FORWARD, "backward": _BACKWARD, "symmetric": _SYMMETRIC}
 
 
-def _compiled(function, parallel=False):
+def _compiled(function):
     # Only the contraction a * b + c is left to the compiler: no sum is put in another order.
     options = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
     try:
-        return njit(function, cache=True, parallel=parallel, **options)
+        return njit(function, cache=True, **options)
     except RuntimeError:  # no folder to keep it in
-        return njit(function, parallel=parallel, **options)
-
-
-def _compiled_parallel(function):
-    return _compiled(function, parallel=True)
+        return njit(function, **options)
 
 
 # One sweep, one residual ------------------------------------------------------------------------
@@ -58,17 +60,22 @@ def _backward(indptr, indices, data, inverse, b, x, omega, first, last):
 
 
 @_compiled
-def _residual_norm(indptr, indices, data, diagonal, b, x):
+def _residual_square(indptr, indices, data, diagonal, b, x, first, last):
     total = 0.0
-    low = indptr[0]
-    for i in range(b.size):
+    low = indptr[first]
+    for i in range(first, last):
         high = indptr[i + 1]
         s = b[i] - diagonal[i] * x[i]
         for k in range(low, high):
             s -= data[k] * x[indices[k]]
         low = high
         total += np.float64(s.real) ** 2 + np.float64(s.imag) ** 2
-    return np.sqrt(total)
+    return total
+
+
+@_compiled
+def _residual_norm(indptr, indices, data, diagonal, b, x):
+    return np.sqrt(_residual_square(indptr, indices, data, diagonal, b, x, 0, b.size))
 
 
 @_compiled
@@ -99,37 +106,41 @@ def _sor(indptr, indices, data, diagonal, inverse, b, x, omega, direction, sweep
     return sweeps, residual
 
 
-@_compiled_parallel
-def _parallel_residual_norm(indptr, indices, data, diagonal, b, x):
-    total = 0.0
-    for i in prange(b.size):
-        s = b[i] - diagonal[i] * x[i]
-        for k in range(indptr[i], indptr[i + 1]):
-            s -= data[k] * x[indices[k]]
-        total += np.float64(s.real) ** 2 + np.float64(s.imag) ** 2
-    return np.sqrt(total)
+@cache
+def _pool(workers):
+    return ThreadPoolExecutor(workers, "linalg_ml-sweep")
 
 
-@_compiled_parallel
-def _parallel_color(indptr, indices, data, inverse, b, x, omega, first, last):
-    keep = type(omega)(1) - omega
-    for i in prange(first, last):
-        s = b[i]
-        for k in range(indptr[i], indptr[i + 1]):
-            s -= data[k] * x[indices[k]]
-        x[i] = keep * x[i] + omega * inverse[i] * s
+def _shared(threads, work, first, last):
+    """Call work(first, last) on as many parts of a range as there are threads; return the results.
+
+    One part is done here. The compiled loops leave Python's lock alone while they run.
+    """
+    if last - first < _WORTH_SHARING:
+        return [work(first, last)]
+    ends = [first + (last - first) * t // threads for t in range(threads + 1)]
+    pool = _pool(threads - 1)
+    others = [pool.submit(work, *part) for part in itertools.pairwise(ends[1:])]
+    return [work(*ends[:2]), *(other.result() for other in others)]
 
 
-def _parallel_sor(matrix, b, x, omega, direction, sweeps, target):
+def _shared_sor(matrix, b, x, omega, direction, sweeps, target):
     parts = matrix.indptr, matrix.indices, matrix.data
-    colors = list(zip(matrix.bounds[:-1], matrix.bounds[1:], strict=True))
+
+    def relax(first, last):
+        _forward(*parts, matrix.inverse, b, x, omega, first, last)
+
+    def square(first, last):
+        return _residual_square(*parts, matrix.diagonal, b, x, first, last)
+
+    colors = list(itertools.pairwise(matrix.bounds))
     order = {_FORWARD: colors, _BACKWARD: colors[::-1], _SYMMETRIC: colors + colors[::-1]}
     residual = np.inf
     for sweep in range(sweeps):
-        for first, last in order[direction]:
-            _parallel_color(*parts, matrix.inverse, b, x, omega, first, last)
+        for color in order[direction]:
+            _shared(matrix.threads, relax, *color)
         if target >= 0:
-            residual = _parallel_residual_norm(*parts, matrix.diagonal, b, x)
+            residual = float(np.sqrt(sum(_shared(matrix.threads, square, 0, b.size))))
             if residual <= target or not np.isfinite(residual):
                 return sweep + 1, residual
     return sweeps, residual
@@ -147,14 +158,7 @@ def csr_sor(matrix, b, x, omega, sweep, sweeps, target=None):
     goal, direction = -1.0 if target is None else target, DIRECTIONS[sweep]
     omega = matrix.real(omega)
     if matrix.threads > 1:
-        import numba
-
-        threads = numba.get_num_threads()
-        numba.set_num_threads(min(matrix.threads, numba.config.NUMBA_NUM_THREADS))
-        try:
-            done, residual = _parallel_sor(matrix, b, x, omega, direction, sweeps, goal)
-        finally:
-            numba.set_num_threads(threads)
+        done, residual = _shared_sor(matrix, b, x, omega, direction, sweeps, goal)
     else:
         done, residual = _sor(
             matrix.indptr, matrix.indices, matrix.data, matrix.diagonal, matrix.inverse,
@@ -165,9 +169,7 @@ def csr_sor(matrix, b, x, omega, sweep, sweeps, target=None):
 
 def csr_residual_norm(matrix, b, x):
     """Return ||b - A x||, without storing the residual; squares are summed in double."""
-    return _residual_norm(
-        matrix.indptr, matrix.indices, matrix.data, matrix.diagonal, b, x
-    )
+    return _residual_norm(matrix.indptr, matrix.indices, matrix.data, matrix.diagonal, b, x)
 
 
 def csr_product(matrix, x):
@@ -229,9 +231,7 @@ def _ssor_cg_update(indptr, upper, indices, data, step, alpha, x, r, p, q, y):
 
 
 @_compiled
-def _ssor_cg(
-    indptr, upper, indices, data, diagonal, step, x, r, p, q, y, u, rz, rr, steps, target
-):
+def _ssor_cg(indptr, upper, indices, data, diagonal, step, x, r, p, q, y, u, rz, rr, steps, target):
     done, broken = 0, False
     while done < steps:
         # y becomes z, with (D / omega + U) z = (D / omega) y; U z is kept for A z.
@@ -311,9 +311,10 @@ def _block_sor(indptr, indices, data, inverse, b, x, omega, direction, sweeps, t
     blocks, size = inverse.shape[0], inverse.shape[1]
     s = np.empty(size, x.dtype)
     residual = np.inf
+    skipped = 1 if direction == _FORWARD else 0 if direction == _BACKWARD else -1
     for sweep in range(sweeps):
         for way in range(2):
-            if direction == _FORWARD and way == 1 or direction == _BACKWARD and way == 0:
+            if way == skipped:
                 continue
             for t in range(blocks):
                 i = t if way == 0 else blocks - 1 - t

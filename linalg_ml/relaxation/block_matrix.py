@@ -99,7 +99,9 @@ class BlockMatrix(CsrMatrix):
         from scipy.sparse import bsr_array
 
         parts = self.data, self.indices.astype(np.int64), self.indptr.astype(np.int64)
-        return (bsr_array(parts, shape=self.shape) @ x.reshape(-1, x.shape[-1]).T).T.reshape(x.shape)
+        return (bsr_array(parts, shape=self.shape) @ x.reshape(-1, x.shape[-1]).T).T.reshape(
+            x.shape
+        )
 
 
 def _graph_of(a):

@@ -63,6 +63,7 @@ class CsrMatrix:
         """Sweeps that take about a second, at most 1000."""
         return max(10, min(1000, 300_000_000 // (self.data.size + self.shape[0] + 1)))
 
+    @np.errstate(over="ignore")
     def shifted(self, c):
         """Return A + c I, sharing all but the diagonal with this matrix."""
         made = self._copy()
@@ -92,7 +93,9 @@ class CsrMatrix:
 
     def enter(self, v):
         """Return a vector (..., n) in the ordering of the sweeps, in memory of its own."""
-        return v[..., self.permutation] if self.permutation is not None else np.array(v, order="C")
+        if self.permutation is None:
+            return np.array(v, order="C")
+        return v.take(self.permutation, axis=-1)
 
     def leave(self, v):
         """Return a vector (..., n) in the ordering of the caller, in memory of its own."""

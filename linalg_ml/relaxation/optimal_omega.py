@@ -63,7 +63,7 @@ def jacobi_radius(a, /, *, rtol=1e-4, rng=0):
     a = prepare(a)
     if isinstance(a, GridLaplacian):
         radius = a.jacobi_radius
-        if not 0 < a.center or not radius < 1:
+        if a.center <= 0 or radius >= 1:
             raise np.linalg.LinAlgError(f"a is not positive definite: its shift is {a.shift:g}")
         return radius
     product, diagonal = _scaled(a)
@@ -72,7 +72,7 @@ def jacobi_radius(a, /, *, rtol=1e-4, rng=0):
             f"a is not positive definite: entry {np.argmin(diagonal > 0)} of its diagonal is "
             "not positive"
         )
-    return 1 - _smallest_eigenvalue(product, diagonal, rtol, generator(rng))
+    return float(1 - _smallest_eigenvalue(product, diagonal, rtol, generator(rng)))
 
 
 def _scaled(a):

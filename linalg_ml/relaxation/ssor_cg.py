@@ -74,6 +74,7 @@ class SsorConjugateGradients(Method):
         done = 0
         if not state.broken:
             done = arithmetic.kernels.csr_ssor_cg(problem.matrix, state.step, state, steps, goal)
+            done += state.broken  # a step that could not be made was tried all the same
             arithmetic.count("matvecs", done)
             arithmetic.count("preconditions", done)
         return state, done, target is not None and self._residual(problem, state) <= target

@@ -13,8 +13,8 @@ from linalg_ml._core.verdict import host
 from linalg_ml.krylov.krylov_method import DEFAULT_RTOL
 from linalg_ml.relaxation.adaptive import improved, stage
 
-# Norms whose squares neither overflow nor vanish in double precision.
-_SAFE = (1e-120, 1e120)
+# Norms of b that are left as they are, by precision; others are scaled to about 1.
+_SAFE = {"fp64": (1e-120, 1e120), "fp32": (1e-15, 1e15), "tf32": (1e-15, 1e15)}
 # Sweeps without a gain of one hundredth after which there is no hope; more where omega is near 2,
 # since the residual may first grow for some multiples of 1 / (2 - omega) sweeps.
 _PATIENCE, _HUMP, _PROGRESS = 2000, 20, 0.99
@@ -23,8 +23,8 @@ _PATIENCE, _HUMP, _PROGRESS = 2000, 20, 0.99
 class RelaxationProblem:
     """A x = b with a prepared matrix.
 
-    Sums of squares are made in double precision; where those of a double precision b could
-    overflow or vanish, the sweeps see b divided by a power of two.
+    Where the squares of b could overflow or vanish, and always in a short format, the sweeps see b
+    divided by a power of two, which rounds nothing.
     """
 
     def __init__(self, matrix, b, arithmetic, relative_to="rhs"):
@@ -35,11 +35,12 @@ class RelaxationProblem:
             exact = arithmetic.switch("fp64", b) if double else arithmetic.at_least_fp32(b)
         entered = exact.enter(b)
         self.norm = host(exact.norm(entered))
-        if exact.name == "fp64":
-            largest = self.norm if type(self.norm) is float else np.max(self.norm)
-            if not _SAFE[0] < largest < _SAFE[1] and 0 < largest < np.inf:
-                self.factor = float(np.ldexp(1.0, np.clip(np.frexp(largest)[1], -1000, 1000)))
-                entered = entered / self.factor
+        largest = self.norm if type(self.norm) is float else np.max(self.norm)
+        low, high = _SAFE.get(arithmetic.name, (1.0, 1.0))
+        if not low < largest < high and 0 < largest < np.inf:
+            reach = 1000 if exact.name == "fp64" else 120
+            self.factor = float(np.ldexp(1.0, np.clip(np.frexp(largest)[1], -reach, reach)))
+            entered = entered / self.factor
         self._exact_arithmetic = exact
         self.matrix = self.exact = matrix.under(arithmetic)
         if exact is arithmetic:
