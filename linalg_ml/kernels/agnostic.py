@@ -28,6 +28,14 @@ def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
     return astype(gemm(wide[0], wide[1], alpha, beta, wide[2]), a.dtype)
 
 
+def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y where a, b, y and the result are symmetric or Hermitian.
+
+    ``alpha`` and ``beta`` are real. Half of the result may be computed and the other half copied.
+    """
+    return gemm(a, b, alpha, beta, y)
+
+
 def gram(a):
     """Return a a^H."""
     xp = namespace(a)

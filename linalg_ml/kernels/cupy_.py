@@ -6,6 +6,12 @@ from functools import cache
 import cupy
 import numpy as np
 
+from linalg_ml.kernels import agnostic
+from linalg_ml.kernels.blocks import product_by_halves
+
+# Products with a symmetric result are computed by halves from this order on, down to blocks of
+# this order: a guess, not run on a GPU.
+_BY_HALVES_FROM, _LEAF = 4096, 1024
 _CUDA_TYPE = {"float16": "CUDA_R_16F", "bfloat16": "CUDA_R_16BF"}
 _COMPUTE_TYPE = {"fp32": 4, "tf32": 7}  # COMPUTE_TYPE_FP32 and COMPUTE_TYPE_TF32 of CuPy
 
@@ -34,6 +40,13 @@ def round_to(a, target, *, inplace=False):
     else:
         _round_bits()(floats, {"bf16": 16, "tf32": 13}[target], floats)
     return out
+
+
+def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y where a, b, y and the result are Hermitian, half of it computed."""
+    if a.ndim != 2 or a.shape[-1] < _BY_HALVES_FROM:
+        return agnostic.gemm(a, b, alpha, beta, y)
+    return product_by_halves(agnostic.gemm, cupy.concatenate, a, b, alpha, beta, y, _LEAF)
 
 
 def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):

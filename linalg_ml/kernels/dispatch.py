@@ -20,6 +20,7 @@ _FILES = {
 FILES_OF_KERNELS = {
     "gemm": ("agnostic", "numpy_", "torch_"),
     "gemm_native": ("agnostic", "cupy_", "torch_", "jax_"),
+    "gemm_sym": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "gram": ("agnostic", "numpy_"),
     "quintic": ("agnostic", "numpy_"),
     "frobenius": ("agnostic", "numpy_", "torch_"),
