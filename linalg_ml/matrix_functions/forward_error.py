@@ -1,13 +1,14 @@
 """Predict what rounding does to a composition of polynomials, before it is run."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from linalg_ml._core.precision import UNIT_ROUNDOFF
 from linalg_ml.matrix_functions.odd_polynomials import evaluate, image
 
-__all__ = ["rounding_error"]
+__all__ = ["Rounding", "predict_rounding"]
 
 _POINTS = 33  # singular values the model looks at, evenly spaced in the logarithm,
 _DENSE = 1025  # and those it chooses the worst from
@@ -18,9 +19,16 @@ _ROUNDINGS = {"fp64": 1.5, "fp32": 1.4, "tf32": 0.5, "fp16": 0.4, "bf16": 0.4}
 _CLOSE = 1e-6  # relative gap below which a divided difference is taken as the derivative
 
 
+class Rounding(NamedTuple):
+    """Errors that rounding is predicted to leave; infinite where values blow up."""
+
+    forward: float  # ||X - p(X_0)||_F / sqrt(m)
+    backward: float  # ||A - X H||_F / ||A||_F, with H the Hermitian part of X^H A
+
+
 @lru_cache(maxsize=4096)
-def rounding_error(schedule, precision):
-    """Predict the error that rounding leaves in the polar factor.
+def predict_rounding(schedule, precision):
+    """Predict the errors that rounding leaves in the polar factor.
 
     Parameters
     ----------
@@ -32,9 +40,10 @@ def rounding_error(schedule, precision):
 
     Returns
     -------
-    float
-        Estimate of ``||X - p(X_0)||_F / sqrt(m)``, with p the composition in exact arithmetic. Not
-        a bound; 1 stands for directions that are lost, infinity for values that blow up.
+    Rounding
+        ``forward`` estimates ``||X - p(X_0)||_F / sqrt(m)``, with p the composition in exact
+        arithmetic, and ``backward`` what the input would have to be changed by. They are not
+        bounds; 1 stands for directions that are lost, infinity for values that blow up.
 
     Notes
     -----
@@ -43,7 +52,8 @@ def rounding_error(schedule, precision):
     ``(F(x_i) - F(x_j)) / (x_i - x_j)`` and its antisymmetric part times
     ``(F(x_i) + F(x_j)) / (x_i + x_j)``, where F is the composition of the steps that remain and
     the x are the singular values after step t. The second is large where a step leaves some
-    of them close to zero: about ``2 / (x_i + x_j)``.
+    of them close to zero: about ``2 / (x_i + x_j)``. Times half the sum of the original singular
+    values it is the backward error: no harm is done where only what was small before is small.
 
     Step t, ``X' = c_0 X + B X`` with ``B = b(A)``, rounds what it stores, each by the unit
     roundoff times the root mean square of its entries: X', B, A and, for degrees from 7, what
@@ -70,16 +80,24 @@ def rounding_error(schedule, precision):
         excess = 2.0 * u * _size(error)
         values.append(x := following)
         if not high < _RUNAWAY:
-            return float("inf")
+            return Rounding(float("inf"), float("inf"))
     last, rest = values[-1], np.ones(len(x))
     total = np.zeros((len(x), len(x)))
+    turned = np.zeros((len(x), len(x)))  # what of it is antisymmetric
     for t in range(len(schedule), -1, -1):
         x = values[t]
-        total += (u * errors[t]) ** 2 * 0.5 * (_sums(x, last) + _differences(x, last, rest))
+        variance = 0.5 * (u * errors[t]) ** 2
+        turned += variance * _sums(x, last)
+        total += variance * _differences(x, last, rest)
         total += np.diag(len(x) * (u * x * rest) ** 2)
         if t:
             rest = rest * slopes[t - 1]
-    return float(np.sqrt(np.mean(np.minimum(total, 1.0))))
+    x = values[0]
+    weights = 0.5 * (x[:, None] + x[None, :]) / _size(x)
+    return Rounding(
+        float(np.sqrt(np.mean(np.minimum(total + turned, 1.0)))),
+        float(np.sqrt(np.mean(np.minimum(turned, 1.0) * weights**2))),
+    )
 
 
 def _singular_values(schedule):
