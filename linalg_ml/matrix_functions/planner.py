@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import inf
+from math import floor, inf, log2
 from numbers import Integral
 from operator import gt
 
@@ -12,7 +12,7 @@ from linalg_ml._core import checks
 from linalg_ml._core.precision import UNIT_ROUNDOFF
 from linalg_ml.matrix_functions.composition import PRODUCTS, check_safety
 from linalg_ml.matrix_functions.forward_error import predict_rounding
-from linalg_ml.matrix_functions.odd_polynomials import DEGREES, check_degree
+from linalg_ml.matrix_functions.odd_polynomials import DEGREES, check_degree, evaluate
 from linalg_ml.matrix_functions.schedules import (
     check_cushion,
     minimax_schedule,
@@ -34,6 +34,8 @@ _LEAST_RTOL = 5e-15
 # never exceeds 55, on the widest interval; degree 13 without a cushion 30000.
 _SIZES = (inf, 3000.0, 1000.0, 300.0, 100.0, 60.0)
 _TIE = 1e-9
+_WIDE, _WIDEST = 3e-3, -20.0  # ratio, and logarithm of one to base 2
+_KNOTS = 2  # for each factor of two
 
 
 @dataclass(frozen=True)
@@ -309,19 +311,32 @@ def _search(lower, rtol, cost_of, degrees, safety, cushion, size, budget):
     return goal
 
 
-@lru_cache(maxsize=16384)
 def _step(ratio, degree, safety, cushion):
     """Return the size of the coefficients on [ratio, 1], the error, and the ratio after it.
 
-    The error is that of the polynomial as a last step, without safety.
+    The error is that of the polynomial as a last step, without safety. On wide intervals the
+    polynomials hardly change any more: what they gain is interpolated there, to about 1e-5.
     """
+    if cushion is None or not cushion < ratio < _WIDE:
+        return _exact_step(ratio, degree, safety, cushion)
+    place = max(log2(ratio), _WIDEST) * _KNOTS
+    knot = floor(place)
+    size, error, following = _exact_step(2.0 ** (knot / _KNOTS), degree, safety, cushion)
+    _, error_after, following_after = _exact_step(
+        2.0 ** ((knot + 1) / _KNOTS), degree, safety, cushion
+    )
+    part, step = place - knot, 2.0 ** (-1.0 / _KNOTS)
+    scale = ratio * 2.0 ** (-knot / _KNOTS)
+    low = (1.0 - part) * (1.0 - error) + part * step * (1.0 - error_after)
+    following = (1.0 - part) * following + part * step * following_after
+    return size, 1.0 - scale * low, scale * following
+
+
+@lru_cache(maxsize=16384)
+def _exact_step(ratio, degree, safety, cushion):
     row, error = optimal_step(ratio, 1.0, degree, cushion)
     size = sum(map(abs, row))
-    x = ratio / (1.0 + safety)
-    value, y = row[-1], x * x
-    for c in row[-2::-1]:
-        value = value * y + c
-    low = x * value
+    low = evaluate(row, ratio / (1.0 + safety))
     return size, error, low / (2.0 - low)
 
 
