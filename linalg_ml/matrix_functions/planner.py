@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from math import floor, inf, log2
 from numbers import Integral
@@ -10,9 +10,10 @@ from operator import gt
 
 from linalg_ml._core import checks
 from linalg_ml._core.precision import UNIT_ROUNDOFF
-from linalg_ml.matrix_functions.composition import PRODUCTS, check_safety
+from linalg_ml.matrix_functions.composition import check_safety
 from linalg_ml.matrix_functions.forward_error import predict_rounding
 from linalg_ml.matrix_functions.odd_polynomials import DEGREES, check_degree, evaluate
+from linalg_ml.matrix_functions.product_costs import ProductCosts
 from linalg_ml.matrix_functions.schedules import (
     check_cushion,
     minimax_schedule,
@@ -20,7 +21,7 @@ from linalg_ml.matrix_functions.schedules import (
     shortest_schedule,
 )
 
-__all__ = ["SAFETY", "ProductCosts", "plan"]
+__all__ = ["SAFETY", "plan"]
 
 #: Headroom that rounding needs, by precision.
 SAFETY = {"fp64": 1e-3, "fp32": 1e-3, "tf32": 0.01, "fp16": 0.01, "bf16": 0.01}
@@ -36,71 +37,6 @@ _SIZES = (inf, 3000.0, 1000.0, 300.0, 100.0, 60.0)
 _TIE = 1e-9
 _WIDE, _WIDEST = 3e-3, -20.0  # ratio, and logarithm of one to base 2
 _KNOTS = 2  # for each factor of two
-
-
-@dataclass(frozen=True)
-class ProductCosts:
-    """Hold what a matrix product costs, in units of a general one of order m.
-
-    Parameters
-    ----------
-    gram : float
-        X X^H with X of shape (m, m); for (m, n) it is multiplied with n / m.
-    symmetric : float
-        A product of two matrices of order m whose result is known to be symmetric.
-    general : float
-        B X with X of shape (m, m); for (m, n) it is multiplied with n / m.
-
-    Notes
-    -----
-    The default counts products on a square matrix. A library that computes one half of a
-    symmetric result has `gram` and `symmetric` between 0.5 and 1.
-
-    Examples
-    --------
-    >>> from linalg_ml.matrix_functions import ProductCosts
-    >>> costs = ProductCosts(gram=0.6, symmetric=0.7)
-    >>> round(costs.direct((5, 9), aspect=4.0), 6)
-    14.9
-    >>> round(costs.in_gram_form((5, 9), aspect=4.0), 6)
-    10.6
-    """
-
-    gram: float = 1.0
-    symmetric: float = 1.0
-    general: float = 1.0
-
-    def __post_init__(self):
-        for name in ("gram", "symmetric", "general"):
-            value = checks.number(getattr(self, name), name, above=0, below=inf)
-            object.__setattr__(self, name, float(value))
-
-    def direct(self, degrees, aspect=1.0):
-        """Return the cost of X <- p(X) for each degree in turn; `aspect` is n / m >= 1."""
-        return sum(self._step(degree, aspect) for degree in degrees)
-
-    def in_gram_form(self, degrees, aspect=1.0, restarts=0):
-        """Return the cost with all products but the first and the last of order m.
-
-        Each step forms a symmetric Z from R = X X^H, then Q <- Q Z and R <- Z R Z; at the end, and
-        at each restart, X <- Q X. Right after a start Q is Z itself, and right before X is formed
-        R is not needed any more.
-        """
-        starts = 1 + restarts
-        if not 0 <= restarts < len(degrees):
-            raise ValueError(
-                f"restarts must be at least 0 and below the {len(degrees)} steps, got {restarts!r}"
-            )
-        ends = (self.gram + self.general) * aspect
-        small = sum(PRODUCTS[degree] - 2 for degree in degrees) + 3 * (len(degrees) - starts)
-        return starts * ends + small * self.symmetric
-
-    def _step(self, degree, aspect):
-        ends = (self.gram + self.general) * aspect
-        return ends + (PRODUCTS[degree] - 2) * self.symmetric
-
-    def _gram_step(self, degree):
-        return (PRODUCTS[degree] + 1) * self.symmetric
 
 
 def plan(
@@ -182,7 +118,7 @@ def plan(
     >>> from linalg_ml import plan
     >>> best = plan((512, 512), 1e-3, 1e-2)
     >>> best.degrees, best.products, round(best.error, 5)
-    ((9, 9, 9, 9), 16, 0.00985)
+    ((9, 9, 9, 9), 16, 0.00998)
     >>> plan((512, 512), 1e-3, 1e-2, "bf16").degrees
     (3, 5, 5, 3, 5, 9)
     >>> from linalg_ml.matrix_functions import ProductCosts
@@ -227,14 +163,14 @@ def _plan(aspect, lower, rtol, precision, costs, degrees, safety, cushion, harml
         variants.insert(0, (0.0, 0.0))
 
     def direct(degree):
-        return costs._step(degree, aspect)
+        return costs.direct_step(degree, aspect)
 
     best = _cheapest(lower, rtol, quintic, direct, degrees, variants, precision, allowed)
     if restarts is None:
         return best
 
     def small(degree):
-        return costs._gram_step(degree)
+        return costs.gram_step(degree)
 
     found = _cheapest(lower, rtol, quintic, small, degrees, variants, precision, allowed)
     least, chosen, at = costs.direct(best.degrees, aspect) - _TIE, best, None
