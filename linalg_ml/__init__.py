@@ -10,6 +10,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _PLACES = {
+    "linalg_ml.matrix_functions.planner": ("plan",),
     "linalg_ml.matrix_functions.polar": ("polar",),
     "linalg_ml.matrix_functions.orthogonalize": ("orthogonalize",),
     "linalg_ml.matrix_functions.sign": ("signm",),

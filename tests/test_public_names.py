@@ -23,6 +23,7 @@ NAMES = {
     "minimax_schedule",
     "minres",
     "orthogonalize",
+    "plan",
     "polar",
     "problems",
     "round_to",

@@ -15,6 +15,7 @@ _PLACES = {
         "PolarExpress",
     ),
     "linalg_ml.matrix_functions.direct_methods": ("EighSign", "SvdPolar"),
+    "linalg_ml.matrix_functions.product_costs": ("ProductCosts",),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 __all__ = sorted(_PLACE_OF)
