@@ -177,6 +177,30 @@ def test_signs_that_blow_up_are_no_disaster(monkeypatch):
     assert {record["rank"] for record in result.history} == {None}
 
 
+def test_an_empty_side_is_no_split(monkeypatch):
+    from linalg_ml.matrix_functions import spectral_division
+
+    def positive(shifted, **options):
+        result = signm(shifted, **options)
+        result.__dict__["x"] = np.eye(len(shifted))
+        return result
+
+    monkeypatch.setattr(spectral_division, "signm", positive)
+    a = symmetric_with_eigenvalues(np.linspace(-1, 1, 20), rng=0)
+    result = eigh_by_sign(a, base_size=10, rng=0, history=True)
+    assert result.converged
+    assert result.splits == 0
+    assert {record["rank"] for record in result.history} == {20}
+    assert len(result.history) == 4
+
+
+def test_multiple_eigenvalues_need_no_more_splits():
+    a = symmetric_with_eigenvalues(np.r_[np.ones(40), -np.ones(24)], rng=0)
+    result = eigh_by_sign(a, base_size=4, rng=0)
+    assert result.splits == 1
+    assert "decompositions" not in result.counts
+
+
 def test_a_wrong_answer_is_not_a_success(monkeypatch):
     """Whatever the recursion returns is checked against the matrix itself."""
     a = symmetric_with_eigenvalues(np.linspace(-1, 1, 20), rng=0)
@@ -189,6 +213,11 @@ def test_a_wrong_answer_is_not_a_success(monkeypatch):
     result = eigh_by_sign(a)
     assert result.status is Status.STAGNATED
     assert result.orthogonality > 1e-12
+    twice = v[:, [0, 0, *range(2, 20)]]  # eigenvectors, but not all of them
+    monkeypatch.setattr(Division, "eigh", lambda self, a, depth=0: (w, twice))
+    result = eigh_by_sign(a)
+    assert result.status is Status.STAGNATED
+    assert result.residual < 1e-14
     monkeypatch.setattr(Division, "eigh", lambda self, a, depth=0: (w, np.roll(np.eye(20), 1)))
     result = eigh_by_sign(a)
     assert result.status is Status.STAGNATED
@@ -227,6 +256,14 @@ def test_extreme_scales(scale):
     result = eigh_by_sign(scale * symmetric_with_eigenvalues(lam, rng=0), base_size=8, rng=0)
     assert result.converged
     np.testing.assert_allclose(result.x, scale * lam, rtol=1e-12, atol=1e-13 * scale)
+
+
+def test_the_smallest_numbers():
+    a = np.zeros((64, 64))
+    a[0, 1] = a[1, 0] = 5e-324
+    result = eigh_by_sign(a)
+    assert result.converged
+    np.testing.assert_array_equal(result.x, np.r_[-5e-324, np.zeros(62), 5e-324])
 
 
 def test_a_stack_is_a_loop():
@@ -316,6 +353,11 @@ def test_nonfinite_input(bad):
 def test_arguments():
     with pytest.raises(ValueError, match="symmetric or Hermitian, but its skew part has relative"):
         eigh_by_sign(np.array([[1.0, 2.0], [0.0, 1.0]]))
+    nearly = np.eye(3)
+    nearly[0, 1] = 1e-10
+    with pytest.raises(ValueError, match=r"its skew part has relative size 4\.\de-11"):
+        eigh_by_sign(nearly)
+    assert eigh_by_sign(nearly.astype(np.float32)).converged
     with pytest.raises(ValueError, match="must have shape"):
         eigh_by_sign(np.ones((2, 3)))
     with pytest.raises(ValueError, match=r"method must be one of .* did you mean 'polar-express'"):
