@@ -70,7 +70,7 @@ def eigh_by_sign(
         least fp32. ``splits`` and ``depth`` say how A was divided; ``nit`` counts the steps of
         all signs, ``counts`` all that was done, with "decompositions" by the library's
         eigensolver and "factorizations" by its QR. The status is CONVERGED if residual and
-        orthogonality are at most 32 sqrt(n) times the unit roundoff, or 8 times in TF32, fp16
+        orthogonality are at most 32 sqrt(n) times the unit roundoff, or 16 times in TF32, fp16
         and bf16; else STAGNATED.
 
     Raises

@@ -47,7 +47,7 @@ def attainable(arithmetic, n):
 
 
 def _allowance(arithmetic):
-    return 32 if arithmetic.name in _LONG else 8
+    return 32 if arithmetic.name in _LONG else 16
 
 
 def _rounding(arithmetic, n, order):
@@ -132,7 +132,7 @@ class Division:
         b = self.product(adjoint(v), self.product(a, v))
         coupling = float(self.exact.frobenius(b[n - k :, : n - k])) / self.size
         record["coupling"] = coupling
-        allowed = _allowance(self.arithmetic) / 2 * _rounding(self.arithmetic, n, self.order)
+        allowed = _allowance(self.arithmetic) / 4 * _rounding(self.arithmetic, n, self.order)
         if coupling > allowed or not np.isfinite(float(self.exact.frobenius(b))):
             return None
         blocks = b[: n - k, : n - k], b[n - k :, n - k :]
