@@ -14,6 +14,8 @@ _PLACES = {
     "linalg_ml.matrix_functions.polar": ("polar",),
     "linalg_ml.matrix_functions.orthogonalize": ("orthogonalize",),
     "linalg_ml.matrix_functions.sign": ("signm",),
+    "linalg_ml.matrix_functions.eigen": ("eigh_by_sign",),
+    "linalg_ml.matrix_functions.singular_values": ("svd_by_polar",),
     "linalg_ml.matrix_functions.schedules": (
         "Schedule",
         "minimax_schedule",

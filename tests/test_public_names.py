@@ -14,6 +14,7 @@ NAMES = {
     "Status",
     "cg",
     "deflated_cg",
+    "eigh_by_sign",
     "gmres",
     "krylov",
     "matmul",
@@ -31,6 +32,7 @@ NAMES = {
     "schedule_names",
     "shortest_schedule",
     "signm",
+    "svd_by_polar",
 }
 TAIL = {
     "rtol": None,
@@ -51,6 +53,8 @@ SOLVERS = [
     linalg_ml.minres,
     linalg_ml.polar,
     linalg_ml.signm,
+    linalg_ml.eigh_by_sign,
+    linalg_ml.svd_by_polar,
 ]
 
 

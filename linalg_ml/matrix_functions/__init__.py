@@ -1,4 +1,4 @@
-"""Polar decomposition, matrix sign and their polynomials.
+"""Polar decomposition, matrix sign and their polynomials, eigenvalues and singular values.
 
 The methods that `linalg_ml.polar` and `linalg_ml.signm` know by name are classes here; give an
 instance to choose their hyperparameters.
