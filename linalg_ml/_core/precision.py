@@ -130,12 +130,13 @@ class Arithmetic:
         self.user_settings = policy is None
         self.policy = policy or Precision(_POLICY_OF_DTYPE[REAL_OF[dtype]])
         self.name = self.policy.name
+        self.on_gpu = on_gpu(a)
         self.native = self.name not in ("bf16", "fp16", "tf32") or (
-            self.library in ("cupy", "torch", "jax") and on_gpu(a)
+            self.library in ("cupy", "torch", "jax") and self.on_gpu
         )
         self.out_dtype = a.dtype
         # PyTorch may multiply fp32 in bf16 on a CPU too, if the user allows it.
-        enforceable = self.library == "torch" or (on_gpu(a) and self.name in ("fp32", "tf32"))
+        enforceable = self.library == "torch" or (self.on_gpu and self.name in ("fp32", "tf32"))
         self._enforced = policy is not None and self.name != "fp64" and enforceable
         self._unsure = policy is None and self.name != "fp64" and enforceable
         self._refuse_impossible(a)

@@ -8,12 +8,13 @@ from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
 from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.direct_methods import SvdPolar
+from linalg_ml.matrix_functions.gram_method import GramPolarExpress
 from linalg_ml.matrix_functions.odd_polynomials import check_degree
 from linalg_ml.matrix_functions.polar_problem import PolarProblem
 from linalg_ml.matrix_functions.polynomial_methods import METHODS, WITH_DEGREE, FixedSchedule
 from linalg_ml.matrix_functions.spectrum import adjoint
 
-POLAR_METHODS = {**METHODS, "svd": SvdPolar}
+POLAR_METHODS = {**METHODS, "gram": GramPolarExpress, "svd": SvdPolar}
 
 
 @np.errstate(all="ignore")

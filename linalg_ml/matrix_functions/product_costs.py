@@ -6,7 +6,7 @@ from math import inf
 from linalg_ml._core import checks
 from linalg_ml.matrix_functions.composition import PRODUCTS
 
-__all__ = ["ProductCosts"]
+__all__ = ["ProductCosts", "product_costs"]
 
 
 @dataclass(frozen=True)
@@ -74,3 +74,17 @@ class ProductCosts:
     def gram_step(self, degree):
         """Return the cost of a step in Gram form that is neither before nor after a start."""
         return (PRODUCTS[degree] + 1) * self.symmetric
+
+
+_PLAIN = ProductCosts()
+# Measured on a CPU, one thread: where half of a symmetric result is computed.
+_HALVED = {
+    "numpy": (256, ProductCosts(gram=0.6, symmetric=0.65)),
+    "torch": (640, ProductCosts(gram=1.0, symmetric=0.75)),
+}
+
+
+def product_costs(arithmetic, order):
+    """Return what products of this order cost in the library of an `Arithmetic`."""
+    least, costs = _HALVED.get(arithmetic.library, (0, _PLAIN))
+    return costs if order >= least and not arithmetic.on_gpu else _PLAIN
