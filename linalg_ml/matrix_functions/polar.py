@@ -11,9 +11,12 @@ from linalg_ml.matrix_functions.direct_methods import SvdPolar
 from linalg_ml.matrix_functions.odd_polynomials import check_degree
 from linalg_ml.matrix_functions.polar_problem import PolarProblem
 from linalg_ml.matrix_functions.polynomial_methods import METHODS, WITH_DEGREE, FixedSchedule
+from linalg_ml.matrix_functions.rational_methods import QDWH, Zolotarev
+from linalg_ml.matrix_functions.scaled_newton import ScaledNewton
 from linalg_ml.matrix_functions.spectrum import adjoint
 
-POLAR_METHODS = {**METHODS, "svd": SvdPolar}
+RATIONAL_METHODS = {"qdwh": QDWH, "zolotarev": Zolotarev, "newton": ScaledNewton}
+POLAR_METHODS = {**METHODS, **RATIONAL_METHODS, "svd": SvdPolar}
 
 
 @np.errstate(all="ignore")
