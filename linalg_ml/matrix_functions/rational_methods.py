@@ -24,7 +24,7 @@ SOLVERS = ("auto", "qr", "cholesky")
 SETTLED = 1e-6  # distance from one of a singular value that has come up
 _NEWTON_SCHULZ = (1.5, -0.5)
 _PATIENCE = 6  # checks in which a singular value drowned by rounding can still come up
-_ILL_CONDITIONED = 100  # of X X^H + c I: from here on a Cholesky factorisation loses digits
+_WELL_CONDITIONED = 0.01  # shift c from which a Cholesky factorisation of X X^H + c I does
 
 
 @dataclass
@@ -134,21 +134,38 @@ class PartialFractionMethod(RationalMethod):
 
     def advance_by(self, problem, state, wide):
         """Return f(X) in at least fp32, and the interval of its singular values."""
-        f = state.function(state.lower)
-        x, square = wide.enter(state.x), state.square
-        least = {"auto": 1 / _ILL_CONDITIONED, "qr": math.inf, "cholesky": 0.0}[self.solver]
-        terms = list(zip(f.residues, f.shifts, strict=True))
-        by_qr = [(a, c) for a, c in terms if c < least]
-        by_cholesky = [(a, c) for a, c in terms if c >= least]
-        total = x
-        if by_qr:
-            mixing = RowMixing(x)
-            mixed = mixing.apply(x)
-            total = total + mixing.undo(sum(a * _by_qr(mixed, c, wide) for a, c in by_qr))
-        if by_cholesky:
-            square = wide.gram(x) if square is None else wide.enter(square)
-            total = total + sum(a * _by_cholesky(x, square, c, wide) for a, c in by_cholesky)
-        return f.scale * total, min(f(state.lower), 1.0), 1.0
+        f, x = state.function(state.lower), wide.enter(state.x)
+        least = {"auto": _WELL_CONDITIONED, "qr": math.inf, "cholesky": 0.0}[self.solver]
+        x = apply_function(f, x, state.square, wide, by_qr_below=least)
+        return x, min(f(state.lower), 1.0), 1.0
+
+
+def apply_function(f, x, square, arithmetic, *, by_qr_below=_WELL_CONDITIONED):
+    """Return f(X) for partial fractions f, in an arithmetic of at least fp32.
+
+    Parameters
+    ----------
+    f : PartialFractions
+    x : array of shape (..., m, n)
+        Wide (m <= n).
+    square : array of shape (..., m, m) or None
+        X X^H, if it is known.
+    arithmetic : Arithmetic
+    by_qr_below : float
+        Shifts below this one are treated by QR, the others by Cholesky.
+    """
+    terms = list(zip(f.residues, f.shifts, strict=True))
+    by_qr = [(a, c) for a, c in terms if c < by_qr_below]
+    by_cholesky = [(a, c) for a, c in terms if c >= by_qr_below]
+    total = x
+    if by_qr:
+        mixing = RowMixing(x)
+        mixed = mixing.apply(x)
+        total = total + mixing.undo(sum(a * _by_qr(mixed, c, arithmetic) for a, c in by_qr))
+    if by_cholesky:
+        square = arithmetic.gram(x) if square is None else arithmetic.enter(square)
+        total = total + sum(a * _by_cholesky(x, square, c, arithmetic) for a, c in by_cholesky)
+    return f.scale * total
 
 
 def _by_qr(x, shift, arithmetic):

@@ -10,17 +10,21 @@ from linalg_ml.matrix_functions.rational_methods import (
     SETTLED,
     RationalMethod,
     RationalState,
+    apply_function,
 )
-from linalg_ml.matrix_functions.rational_weights import newton_interval
+from linalg_ml.matrix_functions.rational_weights import newton_interval, qdwh_function
+from linalg_ml.matrix_functions.row_mixing import RowMixing
 from linalg_ml.matrix_functions.spectrum import adjoint, inverse
+
+_HARDLY_INVERTIBLE = 1000  # units of roundoff of the smallest singular value
 
 
 @dataclass(frozen=True)
 class ScaledNewton(RationalMethod):
     """Newton's iteration X <- (mu X + X^(-H) / mu) / 2, scaled: at most 9 steps in fp64.
 
-    A rectangular matrix is first reduced to a square one by a QR factorisation. A singular one
-    is perturbed at the level of the roundoff, for it has no inverse.
+    A rectangular matrix is first reduced to a square one by a QR factorisation. One that is
+    singular to working precision starts with a step of QDWH.
 
     Parameters
     ----------
@@ -43,18 +47,19 @@ class ScaledNewton(RationalMethod):
             arithmetic.count("qr")
             q, r = wide.xp.linalg.qr(adjoint(wide.enter(x)), mode="reduced")
             x, basis = arithmetic.enter(adjoint(r)), adjoint(q)
+        if not problem.traced:
+            wide = arithmetic.at_least_fp32(x)
+            x = arithmetic.enter(_lift(wide.enter(x), problem, wide))
         if problem.steps is None:
             lower = min(problem.lower, problem.resolved)
             problem.settled_after = _settling_time(problem.lower, lower) + 2
-        if not problem.traced:
-            x = _without_null_space(x, problem, arithmetic)
         return RationalState(x, square, problem.lower, basis=basis)
 
     def advance_by(self, problem, state, wide):
         """Return the next iterate in at least fp32, and the interval of its singular values."""
         wide.count("inverses")
         x = wide.enter(state.x)
-        inv = adjoint(inverse(x, wide))
+        inv = adjoint(_inverse(x, wide))
         mu, lower, upper = newton_interval(state.lower, state.upper)
         if self.scaling == "norm":
             mu = _scaling_by_norms(x, inv, wide.xp)
@@ -66,6 +71,13 @@ class ScaledNewton(RationalMethod):
             return state.x
         wide = arithmetic.at_least_fp32(state.x)
         return arithmetic.enter(wide.mm(wide.enter(state.x), state.basis))
+
+
+def _inverse(x, arithmetic):
+    """Return X^(-1) with both residuals small: the columns mixed, for the reason of `RowMixing`."""
+    columns = adjoint(x)
+    mixing = RowMixing(columns)
+    return mixing.undo(inverse(adjoint(mixing.apply(columns)), arithmetic))
 
 
 def _scaling_by_norms(x, inv, xp):
@@ -89,12 +101,18 @@ def _settling_time(lower, x):
     return steps
 
 
-def _without_null_space(x, problem, arithmetic):
-    """Return X plus noise at the level of its rounding where it is singular, but not zero."""
-    xp = arithmetic.xp
-    singular = problem.is_singular & ~problem.is_zero
-    if not bool(xp.any(singular)):
+def _lift(x, problem, wide):
+    """Return X with the matrices that have no accurate inverse made such that they have one.
+
+    They get noise at the level of their rounding, lest a singular value be zero, and one Halley
+    step, which takes what is at that level far above it.
+    """
+    xp = wide.xp
+    hard = problem.smallest < _HARDLY_INVERTIBLE * wide.unit_roundoff * problem.bound
+    hard = hard & ~problem.is_zero
+    if not bool(xp.any(hard)):
         return x
-    noise = asarray(np.random.default_rng(0).standard_normal(x.shape[-2:]), like=x, dtype=x.dtype)
-    least = arithmetic.unit_roundoff / x.shape[-1]
-    return arithmetic.store(xp.where(singular[..., None, None], x + least * noise, x))
+    noise = np.random.default_rng(0).standard_normal(x.shape[-2:]) / x.shape[-1]
+    lifted = x + asarray(wide.unit_roundoff * noise, like=x, dtype=x.dtype)
+    step = qdwh_function(wide.unit_roundoff / 4)
+    return xp.where(hard[..., None, None], apply_function(step, lifted, None, wide), x)
