@@ -23,6 +23,7 @@ from linalg_ml.matrix_functions.spectrum import adjoint
 SOLVERS = ("auto", "qr", "cholesky")
 SETTLED = 1e-6  # distance from one of a singular value that has come up
 _NEWTON_SCHULZ = (1.5, -0.5)
+_IDLE = 0.9999  # the distance from orthonormal over the one before, if only zeros remain
 _PATIENCE = 6  # checks in which a singular value drowned by rounding can still come up
 _WELL_CONDITIONED = 0.01  # shift c from which a Cholesky factorisation of X X^H + c I does
 
@@ -43,9 +44,7 @@ class RationalState:
     def after(self, x, lower, upper=1.0):
         """Return the state after one more step."""
         made = self.step + 1
-        return RationalState(
-            x, None, lower, upper, self.function, self.basis, made, self.distance
-        )
+        return RationalState(x, None, lower, upper, self.function, self.basis, made, self.distance)
 
 
 class RationalMethod(Method):
@@ -96,11 +95,11 @@ class RationalMethod(Method):
         return problem.settled_after, _PATIENCE
 
     def stopped(self, problem, state, measures):
-        """Give up on a matrix that is zero, or singular and stuck."""
+        """Give up on a matrix that is zero, or singular and with nothing left to gain."""
         before, state.distance = state.distance, measures["orthogonality"]
-        idle = False
+        idle = state.distance <= problem.default_targets()["orthogonality"]
         if before is not None and state.step >= problem.settled_after:
-            idle = state.distance > 0.9 * before
+            idle = idle | (state.distance > _IDLE * before)
         return problem.hopeless(idle)
 
     def verify(self, problem, state, arithmetic):

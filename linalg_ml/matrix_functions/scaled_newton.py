@@ -63,7 +63,8 @@ class ScaledNewton(RationalMethod):
         mu, lower, upper = newton_interval(state.lower, state.upper)
         if self.scaling == "norm":
             mu = _scaling_by_norms(x, inv, wide.xp)
-        return (mu * x + inv / mu) / 2, lower, upper
+        halves = (mu * x + inv / mu) / 2
+        return wide.xp.where(problem.is_zero[..., None, None], x, halves), lower, upper
 
     def answer(self, state, arithmetic):
         """Return the iterate, in the shape of the matrix."""

@@ -54,8 +54,9 @@ def signm(
         eigenvalues, and normally diverge there; a wrong sign is noticed and never reported as a
         success.
     method : str or method instance
-        A polynomial method of `polar` ("turbo" excepted); for a symmetric matrix also "eigh",
-        the eigendecomposition, as a reference.
+        A polynomial method of `polar` ("turbo" excepted); for a symmetric matrix also a rational
+        one, "qdwh", "zolotarev" or "newton", and "eigh", the eigendecomposition, as a
+        reference.
     rcond : float, optional
         Lower bound on the smallest over the largest absolute eigenvalue; estimated if None, at
         the price of one inversion.
