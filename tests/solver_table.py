@@ -98,7 +98,6 @@ FIXED = [
     )
 ]
 RATIONAL = [
-    Row("polar-qdwh-tall", polar, tall, unitary, {"method": "qdwh"}),
     Row("polar-zolotarev-stack", polar, stack, unitary, {"method": "zolotarev"}),
     Row("polar-newton-tall", polar, tall, unitary, {"method": "newton"}),
     Row(

@@ -158,7 +158,7 @@ def apply_function(f, x, square, arithmetic, *, by_qr_below=_WELL_CONDITIONED):
     by_cholesky = [(a, c) for a, c in terms if c >= by_qr_below]
     total = x
     if by_qr:
-        mixing = RowMixing(x)
+        mixing = RowMixing(x, arithmetic)
         mixed = mixing.apply(x)
         total = total + mixing.undo(sum(a * _by_qr(mixed, c, arithmetic) for a, c in by_qr))
     if by_cholesky:

@@ -6,14 +6,15 @@ Pivoting sees to that, but few array libraries have it. Mixed columns are in gen
 whatever the matrix was.
 
 J. Demmel, I. Dumitriu, O. Holtz, "Fast linear algebra is stable", Numer. Math. 108, 2007, show
-that a random orthogonal transformation makes a QR factorisation rank-revealing.
+that a uniformly random orthogonal matrix makes a QR factorisation rank-revealing. The one here is
+less random and costs far less than a product.
 """
 
 from functools import lru_cache
 
 import numpy as np
 
-from linalg_ml._core.namespace import asarray, namespace
+from linalg_ml._core.namespace import asarray
 
 _BLOCK = 32
 
@@ -28,10 +29,12 @@ class RowMixing:
     ----------
     x : array of shape (..., m, n)
         The matrix to be transformed.
+    arithmetic : Arithmetic
+        At least fp32.
     """
 
-    def __init__(self, x):
-        self.xp = namespace(x)
+    def __init__(self, x, arithmetic):
+        self.xp, self.kernels = arithmetic.xp, arithmetic.kernels
         block, orders = _design(x.shape[-2])
         self.block = asarray(block, like=x, dtype=x.dtype)
         self.orders = [asarray(order, like=x) for order in orders]
@@ -54,7 +57,8 @@ class RowMixing:
         size, (*batch, m, n) = block.shape[0], x.shape
         whole = m - m % size
         groups = self.xp.reshape(x[..., :whole, :], (*batch, whole // size, size, n))
-        mixed = self.xp.reshape(self.xp.matmul(block, groups), (*batch, whole, n))
+        with self.kernels.matmul_precision("fp32"):  # at least: TF32 would not be orthogonal
+            mixed = self.xp.reshape(self.xp.matmul(block, groups), (*batch, whole, n))
         return mixed if whole == m else self.xp.concat([mixed, x[..., whole:, :]], axis=-2)
 
 
@@ -66,7 +70,5 @@ def _design(m):
     passes = 1
     while size**passes < m and size > 1:
         passes += 1
-    if m % size:
-        passes += 1  # for the rows that each pass leaves out
     block = np.linalg.qr(rng.standard_normal((size, size)))[0]
     return block, tuple(rng.permutation(m) for _ in range(passes))

@@ -77,7 +77,7 @@ class ScaledNewton(RationalMethod):
 def _inverse(x, arithmetic):
     """Return X^(-1) with both residuals small: the columns mixed, for the reason of `RowMixing`."""
     columns = adjoint(x)
-    mixing = RowMixing(columns)
+    mixing = RowMixing(columns, arithmetic)
     return mixing.undo(inverse(adjoint(mixing.apply(columns)), arithmetic))
 
 
