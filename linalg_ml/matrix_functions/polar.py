@@ -117,11 +117,12 @@ def polar(
     3, 3 at degree 5, 4 at degrees 7 and 9; all but the first and last are of the smaller order.
     At condition number 1e3, degree 5 takes 8 steps in fp64, at 1e15 it takes 28.
 
-    The rational methods factorise in at least fp32 and round each iterate to the precision; from
-    condition number 1e4 on they do less work than the polynomials. At order m with n = m,
-    in units of m^3 multiplications and additions: a term by QR costs 9, by Cholesky 5/2, an inverse
-    2, besides one product to check. Row mixing by a random orthogonal matrix stands in for
-    the pivoting that a QR factorisation or an inverse would need to be backward stable here.
+    The rational methods factorise in at least fp32 and round each iterate to the precision. For
+    n = m a term by QR costs 9 m^3 operations, one by Cholesky 5/2 m^3 and an inverse 2 m^3,
+    where a product costs 2 m^3; there is a product to check in each step. "qdwh" and "newton" do
+    less work than the polynomials from condition number 1e4 on. A random orthogonal mixing of
+    the rows stands in for the pivoting that a QR factorisation or an inverse would need to be
+    backward stable here.
 
     The error of U is about the unit roundoff times the condition number in every method; no
     method resolves singular values below the unit roundoff. Then ``rtol`` cannot be met, and the
