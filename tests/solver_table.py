@@ -11,6 +11,7 @@ from scipy.linalg import polar as scipy_polar
 
 from linalg_ml import cg, deflated_cg, gmres, minres, orthogonalize, polar, signm
 from linalg_ml._core.namespace import asarray
+from linalg_ml.matrix_functions import QDWH
 from linalg_ml.problems import conditioned, symmetric_with_eigenvalues, with_eigenvalues
 
 # Error allowed in each precision on the problems below, whose condition number is at most 20.
@@ -96,6 +97,18 @@ FIXED = [
         ("cesista", 5, 0.4),
     )
 ]
+RATIONAL = [
+    Row("polar-zolotarev-stack", polar, stack, unitary, {"method": "zolotarev"}),
+    Row("polar-newton-tall", polar, tall, unitary, {"method": "newton"}),
+    Row(
+        "polar-qdwh-steps",
+        polar,
+        square,
+        unitary,
+        {"method": QDWH("qr"), "steps": 5, "rcond": 0.04},
+        converges=False,
+    ),
+]
 DEGREES = [
     Row(f"polar-degree-{degree}", polar, tall, unitary, {"degree": degree}) for degree in (3, 7, 9)
 ]
@@ -115,6 +128,7 @@ SIGN = [
     Row("signm-symmetric", signm, symmetric, symmetric_sign),
     Row("signm-eigh", signm, symmetric, symmetric_sign, {"method": "eigh"}),
     Row("signm-newton-schulz", signm, symmetric, symmetric_sign, {"method": "newton-schulz"}),
+    Row("signm-qdwh", signm, symmetric, symmetric_sign, {"method": "qdwh"}),
     Row("signm-real", signm, real_spectrum, real_sign, {"spectrum": "real"}),
 ]
 
@@ -146,7 +160,7 @@ LINEAR = [
     Row("gmres", inverse_by(gmres), definite, np.linalg.inv),
     Row("deflated_cg", inverse_by(deflated_cg), definite, np.linalg.inv, {"subspace": 3}),
 ]
-TABLE = [*POLAR, *FIXED, *DEGREES, *ORTHOGONALIZE, *SIGN, *LINEAR]
+TABLE = [*POLAR, *FIXED, *RATIONAL, *DEGREES, *ORTHOGONALIZE, *SIGN, *LINEAR]
 
 
 def hermitian_reference(a):

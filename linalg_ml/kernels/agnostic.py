@@ -123,3 +123,15 @@ def solve_triangular(a, b, *, lower):
     """
     del lower  # the standard knows general systems only
     return namespace(a).linalg.solve(a, b[..., None])[..., 0]
+
+
+def cholesky_solve(a, b):
+    """Return A^(-1) B for Hermitian positive definite A (..., n, n) and B (..., n, k).
+
+    Stacks broadcast. Where A is not positive definite, or not finite, the answer is NaN or
+    worthless, but nothing is raised.
+    """
+    xp = namespace(a)  # the standard knows the factor but no triangular systems
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a = xp.broadcast_to(a, batch + a.shape[-2:])
+    return xp.linalg.solve(a, xp.broadcast_to(b, batch + b.shape[-2:]))

@@ -132,6 +132,16 @@ def solve_triangular(a, b, *, lower):
     return cupy.linalg.solve(a, b[..., None])[..., 0]  # CuPy's takes one matrix at a time
 
 
+def cholesky_solve(a, b):
+    """Return A^(-1) B for Hermitian positive definite A (..., n, n) and B (..., n, k)."""
+    from cupyx.scipy.linalg import solve_triangular
+
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    factor = cupy.broadcast_to(cupy.linalg.cholesky(a), batch + a.shape[-2:])
+    half = solve_triangular(factor, cupy.broadcast_to(b, batch + b.shape[-2:]), lower=True)
+    return solve_triangular(factor, half, trans="C", lower=True)
+
+
 def csr_solve_lower(strict, pivots, b):
     """Solve (L + diag(pivots)) x = b for b of shape (..., n) and strictly lower CSR ``strict``."""
     return _csr_solve(strict, pivots, b, lower=True)

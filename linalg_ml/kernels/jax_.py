@@ -81,3 +81,13 @@ def solve_triangular(a, b, *, lower):
     a = jnp.broadcast_to(a, batch + a.shape[-2:])
     columns = jnp.broadcast_to(b, batch + b.shape[-1:])[..., None]
     return jax.lax.linalg.triangular_solve(a, columns, left_side=True, lower=lower)[..., 0]
+
+
+def cholesky_solve(a, b):
+    """Return A^(-1) B for Hermitian positive definite A (..., n, n) and B (..., n, k)."""
+    batch = jnp.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    factor = jnp.broadcast_to(jnp.linalg.cholesky(a), batch + a.shape[-2:])
+    b = jnp.broadcast_to(b, batch + b.shape[-2:])
+    solve = jax.lax.linalg.triangular_solve
+    half = solve(factor, b, left_side=True, lower=True)
+    return solve(factor, half, left_side=True, lower=True, transpose_a=True, conjugate_a=True)

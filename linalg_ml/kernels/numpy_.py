@@ -171,3 +171,21 @@ def solve_triangular(a, b, *, lower):
     for index in np.ndindex(*shape[:-1]):
         x[index] = solve_triangular(a[index], b[index], lower=lower, check_finite=False)
     return x
+
+
+def cholesky_solve(a, b):
+    """Return A^(-1) B for Hermitian positive definite A (..., n, n) and B (..., n, k)."""
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+    if a.ndim == b.ndim == 2:
+        try:
+            factor = cho_factor(a, lower=True, check_finite=False)
+        except LinAlgError:
+            return np.full_like(b, np.nan)
+        return cho_solve(factor, b, check_finite=False)
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    x = np.empty(batch + b.shape[-2:], np.result_type(a, b))
+    a, b = np.broadcast_to(a, batch + a.shape[-2:]), np.broadcast_to(b, x.shape)
+    for index in np.ndindex(*batch):
+        x[index] = cholesky_solve(a[index], b[index])
+    return x

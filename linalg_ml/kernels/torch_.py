@@ -94,3 +94,9 @@ def _switched(wanted, before, autocast):
 def solve_triangular(a, b, *, lower):
     """Return the solution x of A x = b for triangular A (..., n, n) and b (..., n)."""
     return torch.linalg.solve_triangular(a, b[..., None], upper=not lower)[..., 0]
+
+
+def cholesky_solve(a, b):
+    """Return A^(-1) B for Hermitian positive definite A (..., n, n) and B (..., n, k)."""
+    factor = torch.linalg.cholesky_ex(a).L  # raises nothing
+    return torch.cholesky_solve(b, factor)

@@ -14,6 +14,8 @@ _PLACES = {
         "NewtonSchulz",
         "PolarExpress",
     ),
+    "linalg_ml.matrix_functions.rational_methods": ("QDWH", "Zolotarev"),
+    "linalg_ml.matrix_functions.scaled_newton": ("ScaledNewton",),
     "linalg_ml.matrix_functions.direct_methods": ("EighSign", "SvdPolar"),
     "linalg_ml.matrix_functions.product_costs": ("ProductCosts",),
 }

@@ -9,14 +9,19 @@ from linalg_ml._core.result import Status
 from linalg_ml._core.solve import check_limits, solve
 from linalg_ml.matrix_functions.direct_methods import EighSign
 from linalg_ml.matrix_functions.iteration import apply_polynomial
-from linalg_ml.matrix_functions.polar import check_rcond, choose_method, empty_result
+from linalg_ml.matrix_functions.polar import (
+    RATIONAL_METHODS,
+    check_rcond,
+    choose_method,
+    empty_result,
+)
 from linalg_ml.matrix_functions.polar_problem import PolarProblem, one_or_many
 from linalg_ml.matrix_functions.polynomial_methods import METHODS
 from linalg_ml.matrix_functions.spectrum import adjoint, inverse, reciprocal
 
 # AOL scaling changes the matrix from one side, so "turbo" has no place here.
 REAL_METHODS = {name: make for name, make in METHODS.items() if name != "turbo"}
-SYMMETRIC_METHODS = {**REAL_METHODS, "eigh": EighSign}
+SYMMETRIC_METHODS = {**REAL_METHODS, **RATIONAL_METHODS, "eigh": EighSign}
 
 
 @np.errstate(all="ignore")
@@ -49,8 +54,9 @@ def signm(
         eigenvalues, and normally diverge there; a wrong sign is noticed and never reported as a
         success.
     method : str or method instance
-        A polynomial method of `polar` ("turbo" excepted); for a symmetric matrix also "eigh",
-        the eigendecomposition, as a reference.
+        A polynomial method of `polar` ("turbo" excepted); for a symmetric matrix also a rational
+        one, "qdwh", "zolotarev" or "newton", and "eigh", the eigendecomposition, as a
+        reference.
     rcond : float, optional
         Lower bound on the smallest over the largest absolute eigenvalue; estimated if None, at
         the price of one inversion.
