@@ -3,11 +3,12 @@
 import numpy as np
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import asarray, astype, dtype_name, is_traced, to_numpy
+from linalg_ml._core.namespace import astype, dtype_name, is_traced, to_numpy
 from linalg_ml._core.precision import UNIT_ROUNDOFF, Arithmetic
 from linalg_ml._core.result import Status
 from linalg_ml._core.solve import check_limits, solve
 from linalg_ml.matrix_functions.direct_methods import EighSign
+from linalg_ml.matrix_functions.half_plane import proves_right_half_plane
 from linalg_ml.matrix_functions.iteration import apply_polynomial
 from linalg_ml.matrix_functions.polar import check_rcond, choose_method, empty_result
 from linalg_ml.matrix_functions.polar_problem import PolarProblem, one_or_many
@@ -124,7 +125,7 @@ def signm(
         return empty_result(a, {"absolute": a + 0, "rcond": 1.0}, chosen, arithmetic)
     make = SymmetricSignProblem if symmetric else RealSignProblem
     if symmetric:
-        a = _symmetric_part(a)
+        a = symmetric_part(a)
     return solve(
         chosen,
         make(a, arithmetic, rcond=rcond, steps=limits.steps),
@@ -139,7 +140,7 @@ def signm(
     )
 
 
-def _symmetric_part(a):
+def symmetric_part(a, otherwise="spectrum='real' if its eigenvalues are real, else 'general'"):
     """Return (A + A^H) / 2, or raise if that is not A to within rounding."""
     half = a / 2  # halved first: the sum might overflow
     symmetric = half + adjoint(half)
@@ -154,7 +155,7 @@ def _symmetric_part(a):
         worst = float(arithmetic.xp.max(gap / size))
         raise ValueError(
             f"a must be symmetric or Hermitian, but its skew part has relative size {worst:.1e}; "
-            "declare spectrum='real' if its eigenvalues are real"
+            f"declare {otherwise}"
         )
     return symmetric
 
@@ -227,22 +228,16 @@ class RealSignProblem(SymmetricSignProblem):
         """Return X A."""
         return self.exact.mm(self.exact.enter(self.arithmetic.wide(x)), self.unit)
 
+    def squarings(self):
+        """Return how often the Cayley transform is squared: enough for real eigenvalues."""
+        return int(np.log2(1 / self.lower)) + 12
+
     def verify(self, x):
         """Report BREAKDOWN unless X A is shown to have its spectrum in the right half-plane."""
-        exact, xp = self.exact, self.exact.xp
-        n = self.unit.shape[-1]
-        w = self.hermitian(x)
-        shift = xp.sqrt(self.smallest * self.bound)[..., None, None]
-        shift = shift * asarray(np.eye(n), like=w, dtype=w.dtype)
-        cayley = xp.linalg.solve(w + shift, w - shift)
-        proven = exact.frobenius(cayley) < 1
-        for _ in range(int(np.log2(1 / self.lower)) + 12):
-            if bool(xp.all(proven)):
-                break
-            cayley = exact.mm(cayley, cayley)
-            proven = proven | (exact.frobenius(cayley) < 1)
+        shift = self.exact.xp.sqrt(self.smallest * self.bound)
+        proven = proves_right_half_plane(self.hermitian(x), shift, self.squarings(), self.exact)
         given = self.hopeless(True)
-        wrong = ~np.asarray(to_numpy(proven))
+        wrong = ~proven
         if not np.any(wrong):
             return given
         return one_or_many(np.where(wrong, Status.BREAKDOWN, np.array(given)))

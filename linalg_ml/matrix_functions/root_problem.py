@@ -1,0 +1,351 @@
+"""Square roots as the iterations see them: scaled, with exact measures and a look at the branch."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from linalg_ml._core.namespace import asarray, astype, dtype_name, dtype_of, real_dtype, to_numpy
+from linalg_ml._core.result import Status
+from linalg_ml.matrix_functions.half_plane import proves_right_half_plane
+from linalg_ml.matrix_functions.iteration import _even_part
+from linalg_ml.matrix_functions.polar_problem import PolarProblem, one_or_many, unit_matrix
+from linalg_ml.matrix_functions.spectrum import (
+    adjoint,
+    cholesky,
+    inverse,
+    largest_eigenvalue,
+    positive_factor,
+    reciprocal,
+    smallest_of_factor,
+)
+
+
+class Pair(NamedTuple):
+    """Iterates that tend to the square root and its inverse; ``z`` is None for the identity.
+
+    ``ahead`` is what the last change of Y says about the relative error of Y.
+    """
+
+    y: Any
+    z: Any = None
+    ahead: Any = None
+
+
+class RootProblem(PolarProblem):
+    """Find X with X^2 = A: what the two forms of the iteration share.
+
+    A subclass says how X is got from the iterate, by ``root``, and the inverse of X, both for A
+    of Frobenius norm one, ``self.target``.
+    """
+
+    indefinite = singular = None  # arrays of bool, once it was looked at
+
+    def root_residual(self, root):
+        """Return ||X^2 - A||_F / ||A||_F."""
+        exact = self.exact
+        gap = exact.frobenius(exact.mm(root, root, alpha=-1.0, beta=1.0, y=self.target))
+        gap = exact.xp.where(self.target_norm == 0, exact.xp.zeros_like(gap), gap)
+        self._last_residual = gap
+        return gap
+
+    def hopeless(self, idle, distance=0.0):
+        """Return BREAKDOWN for an indefinite matrix, DIVERGED for an iterate that blew up."""
+        if self.traced:
+            return None
+        lost = np.asarray(distance) > self.blown_up
+        wrong = np.zeros_like(lost) if self.indefinite is None else to_numpy(self.indefinite)
+        if not np.any(lost | wrong):
+            return None
+        fates = np.where(lost, Status.DIVERGED, np.array(None))
+        return one_or_many(np.where(wrong, Status.BREAKDOWN, fates))
+
+    def verify(self, x):
+        """Report BREAKDOWN unless X is seen to be positive semidefinite."""
+        exact = self.exact
+        root, n = self.root(x), self.target.shape[-1]
+        # An eigenvalue of the wrong sign, -sqrt(lambda), is within the residual if it is small.
+        slack = 4 * exact.xp.sqrt(self._last_residual + n * exact.unit_roundoff)
+        slack = slack[..., None, None] * asarray(np.eye(n), like=root, dtype=root.dtype)
+        factor = cholesky(root + slack, exact)
+        wrong = to_numpy(exact.xp.any(exact.xp.isnan(factor), axis=(-2, -1)))
+        given = self.hopeless(False)
+        if not np.any(wrong):
+            return given
+        return one_or_many(np.where(wrong, Status.BREAKDOWN, np.array(given)))
+
+    def finish(self, x):
+        """Return the square root and, as an extra, its inverse; NaN where there is none."""
+        exact, arithmetic = self.exact, self.arithmetic
+        size = exact.xp.sqrt(self.target_norm)
+        root = self.masked(self.root(x), self.indefinite)
+        inverted = self.masked(self.inverse(x), self.indefinite, self.singular)
+        arithmetic.count("check_products", exact.counts["products"] - self._counted)
+        self._counted = exact.counts["products"]
+        safe = exact.xp.where(size == 0, exact.xp.ones_like(size), size)
+        extras = {"inverse": self.scaled(inverted, 1 / safe), "rcond": self.condition()}
+        return self.scaled(root, size), extras
+
+    def masked(self, x, *masks):
+        """Return X with NaN where a mask says so."""
+        for mask in masks:
+            if mask is not None:
+                x = self.exact.xp.where(mask[..., None, None], x * float("nan"), x)
+        return x
+
+    def scaled(self, x, factor):
+        """Return X times a factor for each matrix, in the dtype of the input."""
+        if dtype_name(factor) == "float64" or self.exact.name == "fp64":
+            x = astype(x, dtype_of("complex128" if self.exact.is_complex else "float64", x))
+        return self.arithmetic.leave(x * astype(factor, real_dtype(x))[..., None, None])
+
+    def condition(self):
+        """Return the smallest over the largest eigenvalue of A."""
+        return self.rcond
+
+
+class CholeskyRootProblem(RootProblem):
+    """The square root of A = L L^H as the Hermitian factor in L = X V, by the polar factor V.
+
+    Parameters
+    ----------
+    a : array of shape (..., n, n)
+        Hermitian.
+    arithmetic, rcond, steps
+        As for PolarProblem; ``rcond`` is a ratio of eigenvalues of A.
+    """
+
+    def __init__(self, a, arithmetic, *, rcond=None, steps=None):
+        target, self.target_norm, wide = unit_matrix(a, arithmetic)
+        factor, singular, indefinite = positive_factor(target, wide)
+        super().__init__(
+            factor, arithmetic, rcond=None if rcond is None else rcond**0.5, steps=steps
+        )
+        self.target = target
+        if not self.traced:
+            close = (self.smallest / self.bound) ** 2 < 4 * self.exact.unit_roundoff
+            self.singular, self.indefinite = singular | close, indefinite
+        # NaN in A may have been lost on the way to L.
+        self.norm = self.norm + 0 * astype(self.target_norm, self.norm.dtype)
+
+    def root(self, x):
+        """Return the Hermitian factor."""
+        iterate, root = self._last_factor
+        if iterate is not x:
+            root = self._small_factor(self.exact.enter(self.arithmetic.wide(x)))
+            self._last_factor = (x, root)
+        return root * astype(self.norm, real_dtype(root))[..., None, None]
+
+    def inverse(self, x):
+        """Return V L^-1."""
+        x = self.exact.enter(self.arithmetic.wide(x))
+        inverted = self.exact.mm(x, inverse(self.unit, self.exact))
+        inverted = (inverted + adjoint(inverted)) / 2
+        return inverted / astype(self.norm, real_dtype(inverted))[..., None, None]
+
+    def exact_measures(self, x):
+        """Return the residual of X^2 = A."""
+        return {"residual": self.root_residual(self.root(x))}
+
+    def default_targets(self, *, iterated=True):
+        """Return what a backward stable method reaches in the working precision."""
+        u, n = self.arithmetic.unit_roundoff, self.target.shape[-1]
+        targets = super().default_targets(iterated=iterated)
+        level = 16 * n**0.5 if self.arithmetic.name in ("fp64", "fp32") else 8
+        return {"orthogonality": targets["orthogonality"], "residual": level * u}
+
+    def condition(self):
+        """Return the smallest over the largest eigenvalue of A."""
+        return self.rcond**2
+
+
+class CoupledRootProblem(RootProblem):
+    """The square root and its inverse by Y <- Y h(Z Y), Z <- h(Z Y) Z, from Y = A and Z = I.
+
+    These are the polynomials p(x) = x h(x^2) on the eigenvalues of [[0, A], [I, 0]], which are
+    the square roots of those of A, of either sign.
+    """
+
+    hermitian = True
+
+    def __init__(self, a, arithmetic, *, rcond=None, steps=None):
+        super().__init__(a, arithmetic, rcond=rcond, steps=steps)
+        self.target, self.target_norm = self.unit, self.norm
+        if not self.traced:
+            if self.hermitian and self.indefinite is None:
+                _, self.singular, self.indefinite = positive_factor(self.unit, self.exact)
+            known = self.is_singular
+            self.singular = known if self.singular is None else known | self.singular
+        floor = self.arithmetic.unit_roundoff
+        self.lower = max(self.lower, floor) ** 0.5
+        if not self.traced:
+            self.resolved = max(self.resolved, floor) ** 0.5
+
+    def extremes(self):
+        """Estimate the extreme eigenvalues; sees by the way whether A is definite."""
+        exact = self.exact
+        factor, self.singular, self.indefinite = positive_factor(self.unit, exact)
+        largest = exact.xp.sqrt(largest_eigenvalue(self.gram, exact))
+        return smallest_of_factor(factor, exact) ** 2, largest
+
+    def interval(self, normalization):
+        """Return a lower bound on the square roots of the eigenvalues of the scaled matrix."""
+        if normalization == "schatten" or self.traced:
+            return self.lower
+        bound = to_numpy(self.bound)
+        return self.lower * float(np.min(bound[np.isfinite(bound)], initial=1.0)) ** 0.5
+
+    def start(self, normalization, headroom):
+        """Return (Y_0 and Z_0, their product): A scaled so that no eigenvalue exceeds 1."""
+        divisor = headroom**2 * self.exact.xp.ones_like(self.bound)
+        self.divisor = divisor * self.bound if normalization == "schatten" else divisor
+        y = self.arithmetic.enter(self.unit / self.divisor[..., None, None])
+        return Pair(y), y
+
+    def square(self, x, arithmetic):
+        """Return Z Y. The order matters: with Y Z rounding errors grow from step to step."""
+        if not isinstance(x, Pair):
+            return arithmetic.gram(x) if self.hermitian else arithmetic.mm(x, x)
+        return x.y if x.z is None else arithmetic.mm(x.z, x.y)
+
+    def apply(self, x, coefficients, square):
+        """Return (Y h(Z Y), h(Z Y) Z).
+
+        Z Y and its powers are symmetric but for rounding, yet must not be made so (``mm_sym``,
+        ``gram``): that part of the rounding error, left alone, dies out in the next step; else it
+        grows by the square root of the condition number. The symmetric part of Y and Z may be
+        taken.
+        """
+        mm, store = self.arithmetic.mm, self.arithmetic.store
+        if square is None:
+            square = self.square(x, self.arithmetic)
+        first, rest = coefficients[0], coefficients[1:]
+        even = store(rest[0] * square) if len(rest) == 1 else _even_part(square, rest, mm, store)
+        y = mm(x.y, even, beta=first, y=x.y)
+        if x.z is None:
+            n = y.shape[-1]
+            z = store(even + first * asarray(np.eye(n), like=y, dtype=y.dtype))
+        else:
+            z = mm(even, x.z, beta=first, y=x.z)
+        if self.hermitian:
+            y, z = store((y + adjoint(y)) / 2), store((z + adjoint(z)) / 2)
+        # A polynomial of degree 2q + 1 raises the error, which the change shows, to its power q + 1.
+        exact = self.exact
+        change = exact.frobenius(y - x.y) / self._nonzero(exact.frobenius(y))
+        return Pair(y, z, 3.0 * change ** len(coefficients))
+
+    def root(self, x):
+        """Return Y in the scale of the unit matrix."""
+        y = self.exact.enter(self.arithmetic.wide(x.y))
+        return y * astype(self.exact.xp.sqrt(self.divisor), real_dtype(y))[..., None, None]
+
+    def inverse(self, x):
+        """Return Z in the scale of the unit matrix."""
+        y = self.exact.enter(self.arithmetic.wide(x.y))
+        if x.z is None:
+            z = asarray(np.eye(y.shape[-1]), like=y, dtype=y.dtype)
+            z = self.exact.xp.broadcast_to(z, y.shape)
+        else:
+            z = self.exact.enter(self.arithmetic.wide(x.z))
+        return z / astype(self.exact.xp.sqrt(self.divisor), real_dtype(z))[..., None, None]
+
+    def cheap_measures(self, x, square):
+        """Return the distance of Z Y from I, or what the last change of Y says, at no product.
+
+        Where A is ill-conditioned Z Y is far from I although Y is as good as it gets.
+        """
+        distance = self._distance_from_one(self.arithmetic.wide(square))
+        residual = distance
+        if x.ahead is not None:
+            residual = self.exact.xp.where(x.ahead < distance, x.ahead, distance)
+        backward = residual / self._condition(x)
+        return {"residual": residual, "orthogonality": distance, "backward": backward}
+
+    def exact_measures(self, x):
+        """Return the residual of X^2 = A, and what it is in units of the condition of X."""
+        residual = self.root_residual(self.root(x))
+        return {"residual": residual, "backward": residual / self._condition(x)}
+
+    def _condition(self, x):
+        """Return ||X||_F ||X^-1||_F, which is at least n."""
+        exact = self.exact
+        size = exact.frobenius(self.root(x)) * exact.frobenius(self.inverse(x))
+        least = exact.xp.full_like(size, self.target.shape[-1])
+        return exact.xp.where(size > least, size, least)
+
+    def default_targets(self, *, iterated=True):
+        """Return what the coupled iteration reaches in the working precision."""
+        u = self.arithmetic.unit_roundoff
+        return {"backward": 2 * u, "residual": u**0.5}
+
+    def hopeless(self, idle, distance=0.0):
+        """Report a matrix that is singular and stuck, too."""
+        given = super().hopeless(idle, distance)
+        if self.traced:
+            return given
+        stuck = (to_numpy(self.is_zero) | to_numpy(self.singular)) & idle
+        if not np.any(stuck):
+            return given
+        given = np.array(given)
+        unknown = given == np.array(None)
+        return one_or_many(np.where(stuck & unknown, Status.SINGULAR, given))
+
+    def verify(self, x, inverse_wanted=True):
+        """Report a singular matrix as such, a root of the wrong branch as BREAKDOWN."""
+        given = super().verify(x)
+        return self.hopeless(inverse_wanted) if given is None else given
+
+
+class GeneralRootProblem(CoupledRootProblem):
+    """The principal square root of a matrix with no eigenvalue on the closed negative real axis."""
+
+    hermitian = False
+    blown_up = 1e8  # far from normal, powers may be large for a while
+    outside = None  # where a method of local convergence has no guarantee
+
+    def extremes(self):
+        """Estimate the smallest and largest absolute eigenvalue by norms of squares."""
+        exact = self.exact
+        inverted = inverse(self.unit, exact)
+        size = exact.frobenius(inverted)
+        unit = inverted * reciprocal(size, exact.xp)[..., None, None]
+        norm = size * exact.xp.sqrt(exact.frobenius(exact.mm(unit, unit)))
+        return reciprocal(norm, exact.xp), self.bound
+
+    def start(self, normalization, headroom):
+        """Scale, and see whether ||I - A||_2 < 1: where all Newton-Schulz iterations converge."""
+        pair, square = super().start(normalization, headroom)
+        if not self.traced:
+            self.outside = ~within_reach(self.unit / self.divisor[..., None, None], self.exact)
+        return pair, square
+
+    def hopeless(self, idle, distance=0.0):
+        """Report a matrix outside the region of convergence."""
+        given = super().hopeless(idle, distance)
+        if self.outside is None or not np.any(self.outside):
+            return given
+        given = np.array(given)
+        wrong = self.outside & (given != np.array(Status.SINGULAR))
+        return one_or_many(np.where(wrong, Status.BREAKDOWN, given))
+
+    def verify(self, x):
+        """Report BREAKDOWN unless X is shown to have its spectrum in the right half-plane."""
+        exact = self.exact
+        shift = exact.xp.sqrt(exact.xp.sqrt(self.smallest * self.bound))
+        proven = proves_right_half_plane(self.root(x), shift, squarings(self), exact)
+        given = self.hopeless(True)
+        if np.all(proven):
+            return given
+        return one_or_many(np.where(proven, np.array(given), Status.BREAKDOWN))
+
+
+def squarings(problem):
+    """Return how often to square: an angle within rounding of the imaginary axis is not proven."""
+    n = problem.target.shape[-1]
+    return int(-np.log2(64 * n * problem.exact.unit_roundoff))
+
+
+def within_reach(x, arithmetic):
+    """Say for which matrices ||I - X||_2 < 1, by an estimate from below."""
+    identity = asarray(np.eye(x.shape[-1]), like=x, dtype=x.dtype)
+    square = arithmetic.gram(identity - x)
+    return np.asarray(to_numpy(arithmetic.xp.sqrt(largest_eigenvalue(square, arithmetic)))) < 1
