@@ -1,9 +1,9 @@
-"""Show that all eigenvalues of a matrix lie in the open right half-plane."""
+"""Show where the eigenvalues of a matrix are: in the right half-plane, or close to one."""
 
 import numpy as np
 
 from linalg_ml._core.namespace import asarray, to_numpy
-from linalg_ml.matrix_functions.spectrum import inverse
+from linalg_ml.matrix_functions.spectrum import inverse, largest_eigenvalue
 
 
 def proves_right_half_plane(w, shift, squarings, arithmetic):
@@ -37,3 +37,15 @@ def proves_right_half_plane(w, shift, squarings, arithmetic):
         cayley = arithmetic.mm(cayley, cayley)
         proven = proven | (arithmetic.frobenius(cayley) < 1)
     return np.asarray(to_numpy(proven))
+
+
+def squarings(x, arithmetic):
+    """Return how often to square, so that an angle within rounding of the axis proves nothing."""
+    return int(-np.log2(64 * x.shape[-1] * arithmetic.unit_roundoff))
+
+
+def within_reach(x, arithmetic):
+    """Say for which matrices ||I - X||_2 < 1, by an estimate from below."""
+    identity = asarray(np.eye(x.shape[-1]), like=x, dtype=x.dtype)
+    square = arithmetic.gram(identity - x)
+    return np.asarray(to_numpy(arithmetic.xp.sqrt(largest_eigenvalue(square, arithmetic)))) < 1

@@ -1,79 +1,20 @@
 """Square roots by inversion, and by the eigendecomposition as a reference."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from linalg_ml._core.namespace import asarray, astype, real_dtype, to_numpy
-from linalg_ml._core.result import Status
-from linalg_ml._core.solve import Method
+from linalg_ml._core.namespace import asarray, astype, real_dtype
 from linalg_ml.matrix_functions.direct_methods import DirectMethod, DirectState
-from linalg_ml.matrix_functions.polar_problem import one_or_many
+from linalg_ml.matrix_functions.inversion import (
+    InversionMethod,
+    InversionState,
+    determinantal_scaling,
+    inverted_or_zero,
+)
 from linalg_ml.matrix_functions.root_problem import Pair
-from linalg_ml.matrix_functions.spectrum import adjoint, inverse
-
-#: The distance from I from which an inversion per step converges quadratically without scaling.
-SCALED_ABOVE = 0.1
-
-
-@dataclass
-class InversionState:
-    """The iterate, the matrix that tends to I, and where an inverse did not exist."""
-
-    x: Any
-    m: Any
-    distance: Any
-    broken: Any
-    step: int = 0
-
-
-class InversionMethod(Method):
-    """What iterations with one inversion per step share; it is made in at least fp32."""
-
-    default_maxiter = 100
-
-    def scale(self, problem, arithmetic):
-        """Return one: what tends to I has size one."""
-        return problem.one()
-
-    def finish(self, problem, state, arithmetic):
-        """Return the answer and what belongs to it."""
-        return problem.finish(state.x)
-
-    def targets(self, problem, arithmetic):
-        """Ask for what the iteration reaches in the working precision."""
-        return problem.default_targets()
-
-    def patience(self, problem, arithmetic):
-        """Wait for eigenvalues at a small angle from where the function is not defined."""
-        return 8 + int(-np.log2(problem.exact.unit_roundoff)), 4
-
-    def stopped(self, problem, state, measures):
-        """Give up where an inverse did not exist, and where the problem says so."""
-        given = problem.hopeless(True)
-        broken = to_numpy(state.broken)
-        if not np.any(broken):
-            return given
-        given = np.array(given)
-        unknown = given == np.array(None)
-        return one_or_many(np.where(broken & unknown, Status.BREAKDOWN, given))
-
-    def verify(self, problem, state, arithmetic):
-        """Let the problem look once more at what claims to have converged."""
-        return problem.verify(state.x)
-
-
-def inverted_and_scaling(m, distance, power, arithmetic):
-    """Return M^-1 in at least fp32, |det M|^(-1/(power n)) unless M is near I, and failures."""
-    xp, n = arithmetic.xp, m.shape[-1]
-    inverted = inverse(m, arithmetic)
-    broken = ~xp.isfinite(arithmetic.frobenius(inverted))
-    logarithm = xp.linalg.slogdet(m)[1]
-    mu = xp.exp(-logarithm / (power * n))
-    usable = xp.isfinite(mu) & (mu > 0) & (distance > SCALED_ABOVE)
-    arithmetic.count("inversions")
-    return inverted, xp.where(usable, mu, xp.ones_like(mu)), broken
+from linalg_ml.matrix_functions.spectrum import adjoint
+_SCALED_ABOVE = 0.1  # the distance of M from I below which scaling does not help
 
 
 @dataclass(frozen=True)
@@ -96,8 +37,10 @@ class DenmanBeavers(InversionMethod):
     def step(self, problem, state, arithmetic):
         """Invert M once and multiply twice."""
         exact = problem.exact
-        m = exact.enter(arithmetic.wide(state.m))
-        inverted, mu, broken = inverted_and_scaling(m, state.distance, 2, exact)
+        m = exact.enter(arithmetic.wide(state.square))
+        arithmetic.count("inversions")
+        inverted, broken = inverted_or_zero(m, exact)
+        mu = determinantal_scaling(m, state.distance > _SCALED_ABOVE, 2, exact)
         mu = astype(mu, real_dtype(m))[..., None, None]
         inverted = inverted / (mu * mu)
         identity = asarray(np.eye(m.shape[-1]), like=m, dtype=m.dtype)
@@ -117,7 +60,7 @@ class DenmanBeavers(InversionMethod):
         """Return the distance of M from I, or the exact residual."""
         if exact:
             return problem.exact_measures(state.x)
-        return problem.cheap_measures(state.x, state.m)
+        return problem.cheap_measures(state.x, state.square)
 
 
 @dataclass(frozen=True)

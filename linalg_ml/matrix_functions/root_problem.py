@@ -6,7 +6,7 @@ import numpy as np
 
 from linalg_ml._core.namespace import asarray, astype, dtype_name, dtype_of, real_dtype, to_numpy
 from linalg_ml._core.result import Status
-from linalg_ml.matrix_functions.half_plane import proves_right_half_plane
+from linalg_ml.matrix_functions.half_plane import proves_right_half_plane, squarings, within_reach
 from linalg_ml.matrix_functions.iteration import _even_part
 from linalg_ml.matrix_functions.polar_problem import PolarProblem, one_or_many, unit_matrix
 from linalg_ml.matrix_functions.spectrum import (
@@ -274,8 +274,9 @@ class CoupledRootProblem(RootProblem):
 
     def default_targets(self, *, iterated=True):
         """Return what the coupled iteration reaches in the working precision."""
-        u = self.arithmetic.unit_roundoff
-        return {"backward": 2 * u, "residual": u**0.5}
+        u, n = self.arithmetic.unit_roundoff, self.target.shape[-1]
+        level = 2 if self.arithmetic.name in ("fp64", "fp32") else 8 / n
+        return {"backward": level * u, "residual": u**0.5}
 
     def hopeless(self, idle, distance=0.0):
         """Report a matrix that is singular and stuck, too."""
@@ -331,21 +332,10 @@ class GeneralRootProblem(CoupledRootProblem):
         """Report BREAKDOWN unless X is shown to have its spectrum in the right half-plane."""
         exact = self.exact
         shift = exact.xp.sqrt(exact.xp.sqrt(self.smallest * self.bound))
-        proven = proves_right_half_plane(self.root(x), shift, squarings(self), exact)
+        proven = proves_right_half_plane(self.root(x), shift, squarings(self.unit, exact), exact)
         given = self.hopeless(True)
         if np.all(proven):
             return given
         return one_or_many(np.where(proven, np.array(given), Status.BREAKDOWN))
 
 
-def squarings(problem):
-    """Return how often to square: an angle within rounding of the imaginary axis is not proven."""
-    n = problem.target.shape[-1]
-    return int(-np.log2(64 * n * problem.exact.unit_roundoff))
-
-
-def within_reach(x, arithmetic):
-    """Say for which matrices ||I - X||_2 < 1, by an estimate from below."""
-    identity = asarray(np.eye(x.shape[-1]), like=x, dtype=x.dtype)
-    square = arithmetic.gram(identity - x)
-    return np.asarray(to_numpy(arithmetic.xp.sqrt(largest_eigenvalue(square, arithmetic)))) < 1

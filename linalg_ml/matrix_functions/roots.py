@@ -113,7 +113,7 @@ def sqrtm(
     square matrix at degree 5: 3 in Cholesky form, 4 coupled. By default "cholesky" stops at
     residual <= 16 n^(1/2) u, with the unit roundoff u. In all other cases the error is about u
     times the condition number k(X) of the root, which no step can undo, and the default is
-    a residual <= 2 u ||X||_F ||X^-1||_F and <= u^(1/2). The error of the inverse is about u times
+    a residual <= 2 u ||X||_F ||X^-1||_F (in 16-bit formats and TF32 8/n for 2) and <= u^(1/2). The error of the inverse is about u times
     the condition number of A.
 
     For n = 64 and eigenvalues from 1/k to 1, the residual in fp64 is in Cholesky form 1e-15, 3e-15
