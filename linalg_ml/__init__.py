@@ -14,7 +14,7 @@ _PLACES = {
     "linalg_ml.matrix_functions.orthogonalize": ("orthogonalize",),
     "linalg_ml.matrix_functions.sign": ("signm",),
     "linalg_ml.matrix_functions.roots": ("sqrtm",),
-    #    "linalg_ml.matrix_functions.inverse_roots": ("inverse_root",),
+    "linalg_ml.matrix_functions.inverse_roots": ("inverse_root",),
     #    "linalg_ml.matrix_functions.projections": ("clip_singular_values", "project_psd"),
     "linalg_ml.matrix_functions.schedules": (
         "Schedule",

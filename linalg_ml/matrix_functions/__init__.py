@@ -16,6 +16,7 @@ _PLACES = {
     ),
     "linalg_ml.matrix_functions.direct_methods": ("EighSign", "SvdPolar"),
     "linalg_ml.matrix_functions.general_sign": ("NewtonSign", "PadeSign"),
+    "linalg_ml.matrix_functions.inverse_root_methods": ("EighInverseRoot", "InverseNewton"),
     "linalg_ml.matrix_functions.root_methods": ("DenmanBeavers", "EighRoot"),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}

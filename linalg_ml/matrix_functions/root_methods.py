@@ -48,10 +48,10 @@ class DenmanBeavers(InversionMethod):
         half = arithmetic.enter(mu / 2 * (identity + inverted))
         y, z = (arithmetic.mm(part, half) for part in state.x[:2])
         keep = broken[..., None, None]
-        y, z, m = (
-            exact.xp.where(keep, old, arithmetic.store(now))
-            for old, now in ((state.x.y, y), (state.x.z, z), (m, new))
+        y, z = (
+            exact.xp.where(keep, old, now) for old, now in zip(state.x[:2], (y, z), strict=True)
         )
+        m = exact.xp.where(keep, m, new)
         distance = exact.frobenius(m - identity) / m.shape[-1] ** 0.5
         m = arithmetic.enter(m)
         return InversionState(Pair(y, z), m, distance, broken | state.broken, state.step + 1)

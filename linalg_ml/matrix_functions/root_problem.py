@@ -23,7 +23,7 @@ from linalg_ml.matrix_functions.spectrum import (
 class Pair(NamedTuple):
     """Iterates that tend to the square root and its inverse; ``z`` is None for the identity.
 
-    ``ahead`` is what the last change of Y says about the relative error of Y.
+    ``ahead`` is what their last change says about their relative error.
     """
 
     y: Any
@@ -171,7 +171,8 @@ class CoupledRootProblem(RootProblem):
         super().__init__(a, arithmetic, rcond=rcond, steps=steps)
         self.target, self.target_norm = self.unit, self.norm
         if not self.traced:
-            if self.hermitian and self.indefinite is None:
+            untested = steps is not None and rcond is not None
+            if self.hermitian and self.indefinite is None and not untested:
                 _, self.singular, self.indefinite = positive_factor(self.unit, self.exact)
             known = self.is_singular
             self.singular = known if self.singular is None else known | self.singular
@@ -229,9 +230,15 @@ class CoupledRootProblem(RootProblem):
         if self.hermitian:
             y, z = store((y + adjoint(y)) / 2), store((z + adjoint(z)) / 2)
         # A polynomial of degree 2q + 1 raises the error, which the change shows, to its power q + 1.
-        exact = self.exact
-        change = exact.frobenius(y - x.y) / self._nonzero(exact.frobenius(y))
+        change = self._change(y, x.y)
+        if x.z is not None:
+            other = self._change(z, x.z)
+            change = self.exact.xp.where(other > change, other, change)
         return Pair(y, z, 3.0 * change ** len(coefficients))
+
+    def _change(self, new, old):
+        frobenius = self.exact.frobenius
+        return frobenius(new - old) / self._nonzero(frobenius(new))
 
     def root(self, x):
         """Return Y in the scale of the unit matrix."""
@@ -248,8 +255,14 @@ class CoupledRootProblem(RootProblem):
             z = self.exact.enter(self.arithmetic.wide(x.z))
         return z / astype(self.exact.xp.sqrt(self.divisor), real_dtype(z))[..., None, None]
 
+    def values(self, x):
+        """Return A^(1/2) and A^(-1/2) in at least fp32, in the scale of A."""
+        size = self.exact.xp.sqrt(self.norm)
+        size = self._nonzero(astype(size, self.exact.real_dtype))[..., None, None]
+        return self.root(x) * size, self.inverse(x) / size
+
     def cheap_measures(self, x, square):
-        """Return the distance of Z Y from I, or what the last change of Y says, at no product.
+        """Return the distance of Z Y from I, or what the last change says, at no product.
 
         Where A is ill-conditioned Z Y is far from I although Y is as good as it gets.
         """
