@@ -15,7 +15,7 @@ _PLACES = {
     "linalg_ml.matrix_functions.sign": ("signm",),
     "linalg_ml.matrix_functions.roots": ("sqrtm",),
     "linalg_ml.matrix_functions.inverse_roots": ("inverse_root",),
-    #    "linalg_ml.matrix_functions.projections": ("clip_singular_values", "project_psd"),
+    "linalg_ml.matrix_functions.projections": ("clip_singular_values", "project_psd"),
     "linalg_ml.matrix_functions.schedules": (
         "Schedule",
         "minimax_schedule",
@@ -39,9 +39,12 @@ _MEANT = {
     "msign": "orthogonalize",
     "newton_schulz": "orthogonalize",
     "orth": "orthogonalize",
+    "nearest_psd": "project_psd",
     "polar_decomposition": "polar",
     "polar_express": "orthogonalize",
     "sign": "signm",
+    "spectral_clip": "clip_singular_values",
+    "sqrt": "sqrtm",
     "zeropower_via_newtonschulz5": "orthogonalize",
 }
 

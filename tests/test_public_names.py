@@ -13,8 +13,10 @@ NAMES = {
     "Schedule",
     "Status",
     "cg",
+    "clip_singular_values",
     "deflated_cg",
     "gmres",
+    "inverse_root",
     "krylov",
     "matmul",
     "matrix_functions",
@@ -25,11 +27,13 @@ NAMES = {
     "orthogonalize",
     "polar",
     "problems",
+    "project_psd",
     "round_to",
     "schedule",
     "schedule_names",
     "shortest_schedule",
     "signm",
+    "sqrtm",
 }
 TAIL = {
     "rtol": None,
@@ -45,11 +49,15 @@ TAIL = {
 }
 SOLVERS = [
     linalg_ml.cg,
+    linalg_ml.clip_singular_values,
     linalg_ml.deflated_cg,
     linalg_ml.gmres,
+    linalg_ml.inverse_root,
     linalg_ml.minres,
     linalg_ml.polar,
+    linalg_ml.project_psd,
     linalg_ml.signm,
+    linalg_ml.sqrtm,
 ]
 
 

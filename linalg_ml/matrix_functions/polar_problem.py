@@ -215,10 +215,13 @@ class PolarProblem:
         h = self.hermitian(x)
         arithmetic.count("check_products", exact.counts["products"] - self._counted)
         self._counted = exact.counts["products"]
-        if dtype_name(self.norm) == "float64" or exact.name == "fp64":
-            h = astype(h, dtype_of("complex128" if exact.is_complex else "float64", h))
-        h = arithmetic.leave(h * astype(self.norm, real_dtype(h))[..., None, None])
-        return adjoint(x) if self.transposed else x, self.extras(h)
+        return adjoint(x) if self.transposed else x, self.extras(self.scaled(h, self.norm))
+
+    def scaled(self, x, factor):
+        """Return X times a factor for each matrix, in the dtype of the input."""
+        if dtype_name(factor) == "float64" or self.exact.name == "fp64":
+            x = astype(x, dtype_of("complex128" if self.exact.is_complex else "float64", x))
+        return self.arithmetic.leave(x * astype(factor, real_dtype(x))[..., None, None])
 
     def extras(self, h):
         """Return what the result carries beside the factor."""

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from linalg_ml._core.namespace import asarray, astype, dtype_name, dtype_of, real_dtype, to_numpy
+from linalg_ml._core.namespace import asarray, astype, real_dtype, to_numpy
 from linalg_ml._core.result import Status
 from linalg_ml.matrix_functions.half_plane import proves_right_half_plane, squarings, within_reach
 from linalg_ml.matrix_functions.iteration import _even_part
@@ -91,12 +91,6 @@ class RootProblem(PolarProblem):
             if mask is not None:
                 x = self.exact.xp.where(mask[..., None, None], x * float("nan"), x)
         return x
-
-    def scaled(self, x, factor):
-        """Return X times a factor for each matrix, in the dtype of the input."""
-        if dtype_name(factor) == "float64" or self.exact.name == "fp64":
-            x = astype(x, dtype_of("complex128" if self.exact.is_complex else "float64", x))
-        return self.arithmetic.leave(x * astype(factor, real_dtype(x))[..., None, None])
 
     def condition(self):
         """Return the smallest over the largest eigenvalue of A."""
