@@ -8,7 +8,7 @@ import numpy as np
 
 from linalg_ml._core.namespace import asarray, astype, real_dtype
 from linalg_ml._core.solve import Method
-from linalg_ml.matrix_functions.direct_methods import DirectMethod
+from linalg_ml.matrix_functions.direct_methods import DirectMethod, finite_or_identity
 from linalg_ml.matrix_functions.root_problem import CoupledRootProblem
 from linalg_ml.matrix_functions.spectrum import adjoint
 
@@ -234,12 +234,12 @@ class EighInverseRoot(DirectMethod):
         xp = exact.xp
         arithmetic.count("decompositions")
         divisor = problem.divisor[..., None]
-        w, v = xp.linalg.eigh(problem.unit)
+        w, v = xp.linalg.eigh(finite_or_identity(problem.unit, xp))
         positive = w > 0
         w = xp.where(positive, w, xp.ones_like(w)) / astype(divisor, w.dtype)
         values = xp.where(positive, w ** (-1 / problem.p), xp.zeros_like(w))
         x = exact.mm(v * astype(values, v.dtype)[..., None, :], adjoint(v))
-        return InverseRootState(arithmetic.enter(x), state.m, (), 1)
+        return InverseRootState(arithmetic.enter((x + adjoint(x)) / 2), state.m, (), 1)
 
     def measure(self, problem, state, arithmetic, exact):
         """Measure exactly, once there is a root."""

@@ -12,7 +12,7 @@ from linalg_ml._core.result import Result, Status, worst
 from linalg_ml._core.solve import check_limits, iterate, solve
 from linalg_ml._core.verdict import host
 from linalg_ml.matrix_functions.composition import Schedule
-from linalg_ml.matrix_functions.direct_methods import EighSign, SvdPolar
+from linalg_ml.matrix_functions.direct_methods import EighSign, SvdPolar, finite_or_identity
 from linalg_ml.matrix_functions.polar import check_rcond, choose_method, empty_result
 from linalg_ml.matrix_functions.polar_problem import PolarProblem, one_or_many
 from linalg_ml.matrix_functions.polynomial_methods import METHODS, PolynomialMethod
@@ -402,7 +402,7 @@ def _enough(rows, arithmetic):
 
 def _directly(unit, cap, exact):
     """Return the parts by the singular value decomposition."""
-    p, s, qh = exact.xp.linalg.svd(unit, full_matrices=False)
+    p, s, qh = exact.xp.linalg.svd(finite_or_identity(unit, exact.xp), full_matrices=False)
     above = s > cap[..., None]
     excess = exact.xp.where(above, s - cap[..., None], exact.xp.zeros_like(s))
     h, excess, projector = (

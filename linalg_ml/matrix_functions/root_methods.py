@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linalg_ml._core.namespace import asarray, astype, real_dtype
-from linalg_ml.matrix_functions.direct_methods import DirectMethod, DirectState
+from linalg_ml.matrix_functions.direct_methods import DirectMethod, DirectState, finite_or_identity
 from linalg_ml.matrix_functions.inversion import (
     InversionMethod,
     InversionState,
@@ -77,7 +77,7 @@ class EighRoot(DirectMethod):
         exact = problem.exact
         xp = exact.xp
         arithmetic.count("decompositions")
-        w, v = xp.linalg.eigh(problem.unit)
+        w, v = xp.linalg.eigh(finite_or_identity(problem.unit, xp))
         positive = w > 0
         root = xp.sqrt(xp.where(positive, w, xp.zeros_like(w)))
         other = xp.where(positive, 1 / xp.where(positive, root, xp.ones_like(w)), root)

@@ -6,6 +6,7 @@ import numpy as np
 
 from linalg_ml._core.namespace import asarray, astype, real_dtype, to_numpy
 from linalg_ml._core.result import Status
+from linalg_ml._core.verdict import host
 from linalg_ml.matrix_functions.half_plane import proves_right_half_plane, squarings, within_reach
 from linalg_ml.matrix_functions.iteration import _even_part
 from linalg_ml.matrix_functions.polar_problem import PolarProblem, one_or_many, unit_matrix
@@ -38,6 +39,7 @@ class RootProblem(PolarProblem):
     of Frobenius norm one, ``self.target``.
     """
 
+    hermitian = True
     indefinite = singular = None  # arrays of bool, once it was looked at
 
     def root_residual(self, root):
@@ -45,6 +47,8 @@ class RootProblem(PolarProblem):
         exact = self.exact
         gap = exact.frobenius(exact.mm(root, root, alpha=-1.0, beta=1.0, y=self.target))
         gap = exact.xp.where(self.target_norm == 0, exact.xp.zeros_like(gap), gap)
+        if self.indefinite is not None:  # x will be NaN; what is computed for it says nothing
+            gap = exact.xp.where(self.indefinite, exact.xp.ones_like(gap), gap)
         self._last_residual = gap
         return gap
 
@@ -77,8 +81,11 @@ class RootProblem(PolarProblem):
         """Return the square root and, as an extra, its inverse; NaN where there is none."""
         exact, arithmetic = self.exact, self.arithmetic
         size = exact.xp.sqrt(self.target_norm)
-        root = self.masked(self.root(x), self.indefinite)
-        inverted = self.masked(self.inverse(x), self.indefinite, self.singular)
+        root, inverted = self.root(x), self.inverse(x)
+        if self.hermitian:
+            root, inverted = ((part + adjoint(part)) / 2 for part in (root, inverted))
+        root = self.masked(root, self.indefinite)
+        inverted = self.masked(inverted, self.indefinite, self.singular)
         arithmetic.count("check_products", exact.counts["products"] - self._counted)
         self._counted = exact.counts["products"]
         safe = exact.xp.where(size == 0, exact.xp.ones_like(size), size)
@@ -110,14 +117,14 @@ class CholeskyRootProblem(RootProblem):
 
     def __init__(self, a, arithmetic, *, rcond=None, steps=None):
         target, self.target_norm, wide = unit_matrix(a, arithmetic)
-        factor, singular, indefinite = positive_factor(target, wide)
+        factor, self.shift, indefinite = positive_factor(target, wide)
         super().__init__(
             factor, arithmetic, rcond=None if rcond is None else rcond**0.5, steps=steps
         )
         self.target = target
         if not self.traced:
             close = (self.smallest / self.bound) ** 2 < 4 * self.exact.unit_roundoff
-            self.singular, self.indefinite = singular | close, indefinite
+            self.singular, self.indefinite = (self.shift > 0) | close, indefinite
         # NaN in A may have been lost on the way to L.
         self.norm = self.norm + 0 * astype(self.target_norm, self.norm.dtype)
 
@@ -145,7 +152,8 @@ class CholeskyRootProblem(RootProblem):
         u, n = self.arithmetic.unit_roundoff, self.target.shape[-1]
         targets = super().default_targets(iterated=iterated)
         level = 16 * n**0.5 if self.arithmetic.name in ("fp64", "fp32") else 8
-        return {"orthogonality": targets["orthogonality"], "residual": level * u}
+        shift = 2 * n**0.5 * host(self.shift)
+        return {"orthogonality": targets["orthogonality"], "residual": level * u + shift}
 
     def condition(self):
         """Return the smallest over the largest eigenvalue of A."""
@@ -159,17 +167,20 @@ class CoupledRootProblem(RootProblem):
     the square roots of those of A, of either sign.
     """
 
-    hermitian = True
-
     def __init__(self, a, arithmetic, *, rcond=None, steps=None):
         super().__init__(a, arithmetic, rcond=rcond, steps=steps)
         self.target, self.target_norm = self.unit, self.norm
         if not self.traced:
             untested = steps is not None and rcond is not None
             if self.hermitian and self.indefinite is None and not untested:
-                _, self.singular, self.indefinite = positive_factor(self.unit, self.exact)
+                self._look_at(positive_factor(self.unit, self.exact))
             known = self.is_singular
             self.singular = known if self.singular is None else known | self.singular
+            if self.indefinite is not None and bool(self.exact.xp.any(self.indefinite)):
+                # Something harmless to iterate on: such a matrix would only blow up.
+                wrong = self.indefinite[..., None, None]
+                identity = asarray(np.eye(a.shape[-1]), like=self.unit, dtype=self.unit.dtype)
+                self.unit = self.exact.xp.where(wrong, identity * self.bound[..., None, None], self.unit)
         floor = self.arithmetic.unit_roundoff
         self.lower = max(self.lower, floor) ** 0.5
         if not self.traced:
@@ -178,9 +189,14 @@ class CoupledRootProblem(RootProblem):
     def extremes(self):
         """Estimate the extreme eigenvalues; sees by the way whether A is definite."""
         exact = self.exact
-        factor, self.singular, self.indefinite = positive_factor(self.unit, exact)
+        factor = self._look_at(positive_factor(self.unit, exact))
         largest = exact.xp.sqrt(largest_eigenvalue(self.gram, exact))
         return smallest_of_factor(factor, exact) ** 2, largest
+
+    def _look_at(self, found):
+        factor, shift, self.indefinite = found
+        self.singular = shift > 0
+        return factor
 
     def interval(self, normalization):
         """Return a lower bound on the square roots of the eigenvalues of the scaled matrix."""
@@ -286,16 +302,17 @@ class CoupledRootProblem(RootProblem):
         return {"backward": level * u, "residual": u**0.5}
 
     def hopeless(self, idle, distance=0.0):
-        """Report a matrix that is singular and stuck, too."""
+        """Report a matrix that is singular, and so stuck or blown up, too."""
         given = super().hopeless(idle, distance)
         if self.traced:
             return given
-        stuck = (to_numpy(self.is_zero) | to_numpy(self.singular)) & idle
+        singular = to_numpy(self.is_zero) | to_numpy(self.singular)
+        stuck = singular & (idle | (np.asarray(distance) > self.blown_up))
         if not np.any(stuck):
             return given
         given = np.array(given)
-        unknown = given == np.array(None)
-        return one_or_many(np.where(stuck & unknown, Status.SINGULAR, given))
+        stuck = stuck & (given != np.array(Status.BREAKDOWN))
+        return one_or_many(np.where(stuck, Status.SINGULAR, given))
 
     def verify(self, x, inverse_wanted=True):
         """Report a singular matrix as such, a root of the wrong branch as BREAKDOWN."""

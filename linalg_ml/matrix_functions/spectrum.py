@@ -95,7 +95,7 @@ def cholesky(a, arithmetic):
 
 
 def positive_factor(a, arithmetic):
-    """Return L with A = L L^H up to rounding, where a shift was needed, and where none helped.
+    """Return L with A + shift I = L L^H, the shift, and where no shift of rounding size helped.
 
     Parameters
     ----------
@@ -108,20 +108,26 @@ def positive_factor(a, arithmetic):
     -------
     factor : array of shape (..., n, n)
         L; the identity where A has an eigenvalue below zero by more than rounding.
-    singular, indefinite : arrays of bool of the shape of the stack
+    shift : array of the shape of the stack
+        Zero, or a number that makes a singular matrix positive definite.
+    indefinite : array of bool of the shape of the stack
     """
     xp, n = arithmetic.xp, a.shape[-1]
-    finite = xp.all(xp.isfinite(a), axis=(-2, -1))
     factor = cholesky(a, arithmetic)
     failed = xp.any(xp.isnan(factor), axis=(-2, -1))
+    shift = xp.zeros_like(arithmetic.frobenius(a))
     if not is_traced(a) and not bool(xp.any(failed)):
-        return factor, failed, failed
+        return factor, shift, failed
+    finite = xp.all(xp.isfinite(a), axis=(-2, -1))
     identity = asarray(np.eye(n), like=a, dtype=a.dtype)
-    shifted = cholesky(a + 4 * n * arithmetic.unit_roundoff * identity, arithmetic)
-    hopeless = xp.any(xp.isnan(shifted), axis=(-2, -1))
-    shifted = xp.where((hopeless & finite)[..., None, None], identity, shifted)
-    factor = xp.where(failed[..., None, None], shifted, factor)
-    return factor, failed & finite, hopeless & failed & finite
+    for size in (2 * n**0.5, 4.0 * n):
+        size = size * arithmetic.unit_roundoff
+        shifted = cholesky(a + size * identity, arithmetic)
+        factor = xp.where(failed[..., None, None], shifted, factor)
+        shift = xp.where(failed & finite, xp.full_like(shift, size), shift)
+        failed = xp.any(xp.isnan(factor), axis=(-2, -1))
+    failed = failed & finite
+    return xp.where(failed[..., None, None], identity, factor), shift, failed
 
 
 def smallest_of_factor(factor, arithmetic):
