@@ -71,7 +71,8 @@ class SignByInversion(InversionMethod):
     def moved(self, problem, state, arithmetic, new, broken):
         """Return the state after a step to ``new``, or that of before where it broke down."""
         exact = problem.exact
-        new = arithmetic.enter(exact.xp.where(broken[..., None, None], arithmetic.wide(state.x), new))
+        keep = broken[..., None, None]
+        new = arithmetic.enter(exact.xp.where(keep, arithmetic.wide(state.x), new))
         old, wide = (exact.enter(arithmetic.wide(x)) for x in (state.x, new))
         change = exact.frobenius(wide - old) * reciprocal(exact.frobenius(wide), exact.xp)
         return InversionState(new, None, change, broken | state.broken, state.step + 1)

@@ -166,7 +166,7 @@ def inverse_root(
     arithmetic = Arithmetic(precision, a)
     if 0 in a.shape:
         return empty_result(a, {"ridge": 0.0, "rcond": 1.0}, chosen, arithmetic)
-    a = symmetric_part(a, "nothing else: inverse roots are for positive definite matrices")
+    a = symmetric_part(a, "other matrices have no inverse root here")
     if rcond is None and eps > 0 and limits.steps is not None:
         rcond = eps / (1 + eps)
     unit, norm, exact = unit_matrix(a, arithmetic)

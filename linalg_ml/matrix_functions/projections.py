@@ -230,7 +230,7 @@ def clip_singular_values(
     steps=None,
     precision=None,
 ):
-    """Replace each singular value s of A by min(s, bound): the nearest matrix with ||X||_2 <= bound.
+    """Compute the matrix nearest to A with spectral norm at most ``bound``: clip singular values.
 
     Parameters
     ----------
@@ -260,7 +260,8 @@ def clip_singular_values(
     Returns
     -------
     Result
-        ``x``, of shape (..., m, n). ``residual`` is (||(X X^H - bound^2 I) Q||_F / (2 bound) +
+        ``x``, of shape (..., m, n): each singular value s of A is replaced by min(s, bound).
+        ``residual`` is (||(X X^H - bound^2 I) Q||_F / (2 bound) +
         ||Q (A - H O)||_F) / ||A||_F on the wide orientation, with H and O as below and the
         projector Q on the eigenvalues of H above the bound. That ||X||_2 <= bound holds up to
         the tolerance times ||A||_F is seen from a Cholesky factor before success is reported.

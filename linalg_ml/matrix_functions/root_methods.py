@@ -14,6 +14,7 @@ from linalg_ml.matrix_functions.inversion import (
 )
 from linalg_ml.matrix_functions.root_problem import Pair
 from linalg_ml.matrix_functions.spectrum import adjoint
+
 _SCALED_ABOVE = 0.1  # the distance of M from I below which scaling does not help
 
 

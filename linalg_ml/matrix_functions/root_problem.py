@@ -177,10 +177,11 @@ class CoupledRootProblem(RootProblem):
             known = self.is_singular
             self.singular = known if self.singular is None else known | self.singular
             if self.indefinite is not None and bool(self.exact.xp.any(self.indefinite)):
-                # Something harmless to iterate on: such a matrix would only blow up.
+                # Such a matrix would only blow up.
+                harmless = asarray(np.eye(a.shape[-1]), like=self.unit, dtype=self.unit.dtype)
+                harmless = harmless * self.bound[..., None, None]
                 wrong = self.indefinite[..., None, None]
-                identity = asarray(np.eye(a.shape[-1]), like=self.unit, dtype=self.unit.dtype)
-                self.unit = self.exact.xp.where(wrong, identity * self.bound[..., None, None], self.unit)
+                self.unit = self.exact.xp.where(wrong, harmless, self.unit)
         floor = self.arithmetic.unit_roundoff
         self.lower = max(self.lower, floor) ** 0.5
         if not self.traced:
@@ -239,7 +240,7 @@ class CoupledRootProblem(RootProblem):
             z = mm(even, x.z, beta=first, y=x.z)
         if self.hermitian:
             y, z = store((y + adjoint(y)) / 2), store((z + adjoint(z)) / 2)
-        # A polynomial of degree 2q + 1 raises the error, which the change shows, to its power q + 1.
+        # Degree 2q + 1 raises the error, which the change shows, to the power q + 1.
         change = self._change(y, x.y)
         if x.z is not None:
             other = self._change(z, x.z)
@@ -361,5 +362,3 @@ class GeneralRootProblem(CoupledRootProblem):
         if np.all(proven):
             return given
         return one_or_many(np.where(proven, np.array(given), Status.BREAKDOWN))
-
-

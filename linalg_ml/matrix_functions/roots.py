@@ -112,9 +112,9 @@ def sqrtm(
     With p(x) = x h(x^2) the polynomials of `polar` for [rcond^(1/2), 1]. Products per step on a
     square matrix at degree 5: 3 in Cholesky form, 4 coupled. By default "cholesky" stops at
     residual <= 16 n^(1/2) u, with the unit roundoff u. In all other cases the error is about u
-    times the condition number k(X) of the root, which no step can undo, and the default is
-    a residual <= 2 u ||X||_F ||X^-1||_F (in 16-bit formats and TF32 8/n for 2) and <= u^(1/2). The error of the inverse is about u times
-    the condition number of A.
+    times the condition number of the root, which no step can undo, and the default is a residual
+    <= 2 u ||X||_F ||X^-1||_F (in 16-bit formats and TF32, 8/n in place of 2) and <= u^(1/2). The
+    error of the inverse is about u times the condition number of A.
 
     For n = 64 and eigenvalues from 1/k to 1, the residual in fp64 is in Cholesky form 1e-15, 3e-15
     and 4e-15 for k = 1e4, 1e8 and 1e12, and coupled 6e-15, 3e-13 and 2e-11.
@@ -162,7 +162,7 @@ def sqrtm(
     if 0 in a.shape:
         return empty_result(a, {"inverse": a + 0, "rcond": 1.0}, chosen, arithmetic)
     if not general:
-        a = symmetric_part(a, "spectrum='general'")
+        a = symmetric_part(a, "off the negative real axis declare spectrum='general'")
     return solve(
         chosen,
         make(a, arithmetic, rcond=rcond, steps=limits.steps),

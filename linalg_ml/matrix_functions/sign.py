@@ -160,7 +160,10 @@ def signm(
     )
 
 
-def symmetric_part(a, otherwise="spectrum='real' if its eigenvalues are real, else 'general'"):
+_OTHERWISE = "declare spectrum='real' if its eigenvalues are real, else 'general'"
+
+
+def symmetric_part(a, otherwise=_OTHERWISE):
     """Return (A + A^H) / 2, or raise if that is not A to within rounding."""
     half = a / 2  # halved first: the sum might overflow
     symmetric = half + adjoint(half)
@@ -175,6 +178,6 @@ def symmetric_part(a, otherwise="spectrum='real' if its eigenvalues are real, el
         worst = float(arithmetic.xp.max(gap / size))
         raise ValueError(
             f"a must be symmetric or Hermitian, but its skew part has relative size {worst:.1e}; "
-            f"declare {otherwise}"
+            f"{otherwise}"
         )
     return symmetric

@@ -212,9 +212,7 @@ def test_fixed_steps_and_nearly_enough():
     "kwargs", [{}, {"form": "coupled"}, {"method": "newton"}, {"method": "eigh"}]
 )
 def test_stacks_with_all_fates(kwargs):
-    stack = np.stack(
-        [positive(10, 6), -positive(10, 6), positive(1e3, 6), np.full((6, 6), np.nan)]
-    )
+    stack = np.stack([positive(10, 6), -positive(10, 6), positive(1e3, 6), np.full((6, 6), np.nan)])
     result = sqrtm(stack, **kwargs)
     assert [s.name for s in result.statuses] == [
         "CONVERGED",
@@ -430,7 +428,7 @@ def test_arguments_are_named():
     a = np.eye(3)
     with pytest.raises(ValueError, match=r"a must have shape \(..., n, n\)"):
         sqrtm(np.ones((2, 3)))
-    with pytest.raises(ValueError, match="symmetric or Hermitian.*spectrum='general'"):
+    with pytest.raises(ValueError, match=r"symmetric or Hermitian.*spectrum='general'"):
         sqrtm(np.triu(np.ones((3, 3))))
     with pytest.raises(ValueError, match="spectrum must be one of 'positive', 'general'"):
         sqrtm(a, spectrum="real")
