@@ -15,7 +15,8 @@ _PLACES = {
     "linalg_ml.matrix_functions.sign": ("signm",),
     "linalg_ml.matrix_functions.roots": ("sqrtm",),
     "linalg_ml.matrix_functions.inverse_roots": ("inverse_root",),
-    "linalg_ml.matrix_functions.projections": ("clip_singular_values", "project_psd"),
+    "linalg_ml.matrix_functions.projections": ("project_psd",),
+    "linalg_ml.matrix_functions.clipping": ("clip_singular_values",),
     "linalg_ml.matrix_functions.schedules": (
         "Schedule",
         "minimax_schedule",

@@ -6,13 +6,13 @@ from linalg_ml._core import checks
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.solve import check_limits, solve
 from linalg_ml.matrix_functions.direct_methods import DirectMethod
+from linalg_ml.matrix_functions.general_root_problem import GeneralRootProblem
 from linalg_ml.matrix_functions.polar import check_rcond, choose_method, empty_result
 from linalg_ml.matrix_functions.polynomial_methods import METHODS, NewtonSchulz, PolynomialMethod
 from linalg_ml.matrix_functions.root_methods import DenmanBeavers, EighRoot
 from linalg_ml.matrix_functions.root_problem import (
     CholeskyRootProblem,
     CoupledRootProblem,
-    GeneralRootProblem,
 )
 from linalg_ml.matrix_functions.sign import symmetric_part
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from linalg_ml import Status, clip_singular_values, project_psd, signm
-from linalg_ml.matrix_functions.projections import CLIP_METHODS, PSD_METHODS
+from linalg_ml.matrix_functions.clipping import CLIP_METHODS
+from linalg_ml.matrix_functions.projections import PSD_METHODS
 from linalg_ml.problems import haar, symmetric_with_eigenvalues, with_singular_values
 
 EPS = np.finfo(np.float64).eps
