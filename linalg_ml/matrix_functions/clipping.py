@@ -135,7 +135,7 @@ def clip_singular_values(
     if limits.steps is None:
         residual = host(_residual(x, scaled.unit, parts, cap, exact))
         target, criterion = _target(limits, min(m, n), arithmetic)
-        below = _proves_below(x, cap, target, exact)
+        below = proves_below(x, cap, target, exact)
         statuses = _judged(runs, residual, below, target, to_numpy(scaled.norm))
         status = worst(statuses.flat)
         statuses = statuses if statuses.ndim else None
@@ -230,7 +230,7 @@ def _residual(x, unit, parts, cap, exact):
     return exact.frobenius(gap) / (2 * cap) + exact.frobenius(misfit)
 
 
-def _proves_below(x, cap, slack, exact):
+def proves_below(x, cap, slack, exact):
     """Say for which matrices a Cholesky factor shows that ||X||_2 <= cap + slack."""
     most = astype((cap + slack) ** 2, real_dtype(x))[..., None, None]
     identity = asarray(np.eye(x.shape[-2]), like=x, dtype=x.dtype)

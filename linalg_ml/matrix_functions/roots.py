@@ -117,7 +117,7 @@ def sqrtm(
     error of the inverse is about u times the condition number of A.
 
     For n = 64 and eigenvalues from 1/k to 1, the residual in fp64 is in Cholesky form 1e-15, 3e-15
-    and 4e-15 for k = 1e4, 1e8 and 1e12, and coupled 6e-15, 3e-13 and 2e-11.
+    and 4e-15 for k = 1e4, 1e8 and 1e12, and coupled 1e-14, 2e-13 and 3e-11.
 
     A singular positive semidefinite matrix has one positive semidefinite root; it is CONVERGED
     in Cholesky form, and SINGULAR in the others, which need the inverse.

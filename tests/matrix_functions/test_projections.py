@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from linalg_ml import Status, clip_singular_values, project_psd, signm
-from linalg_ml.matrix_functions.clipping import CLIP_METHODS
+from linalg_ml._core.precision import Arithmetic
+from linalg_ml.matrix_functions.clipping import CLIP_METHODS, proves_below
 from linalg_ml.matrix_functions.projections import PSD_METHODS
 from linalg_ml.problems import haar, symmetric_with_eigenvalues, with_singular_values
 
@@ -241,3 +242,11 @@ def test_libraries(xp):
     assert result.converged
     xp.assert_like(result.x, wide)
     np.testing.assert_allclose(xp.to_numpy(result.x), clipped(a[:4], 0.3), atol=tolerance)
+
+
+def test_a_singular_value_above_the_bound_is_seen():
+    """Where it belongs to a direction that was not clipped, no residual would show it."""
+    x = np.diag([1.0 + 1e-9, 0.5, 0.1])
+    exact = Arithmetic(None, x)
+    assert not proves_below(x, np.asarray(1.0), 1e-10, exact)
+    assert proves_below(x, np.asarray(1.0), 1e-8, exact)
