@@ -30,7 +30,7 @@ def run(tests):
 
 @pytest.mark.parametrize("name", modules())
 def test_docstrings(name):
-    library = name.rsplit(".", 1)[-1].rstrip("_")
+    library = name.rsplit(".", 1)[-1].split("_")[0]
     if library in OPTIONAL:
         pytest.importorskip(library)
     module = importlib.import_module(name)

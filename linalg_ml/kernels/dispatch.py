@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 
 _FILES = {
-    "numpy": ("numba_", "numpy_"),
+    "numpy": ("numba_", "numba_relaxation", "numpy_"),
     "cupy": ("cupy_",),
     "torch": ("torch_",),
     "jax": ("jax_",),
@@ -35,7 +35,13 @@ FILES_OF_KERNELS = {
     "csr_solve_lower": ("numba_", "cupy_"),
     "csr_solve_upper": ("numba_", "cupy_"),
     "csr_ic0": ("numba_",),
-    "csr_sor": ("numba_",),
+    "csr_sor": ("numba_relaxation", "cupy_"),
+    "csr_residual_norm": ("numba_relaxation", "cupy_"),
+    "csr_product": ("numba_relaxation",),
+    "csr_chebyshev_sor": ("numba_relaxation",),
+    "csr_ssor_cg": ("numba_relaxation",),
+    "bsr_sor": ("numba_relaxation",),
+    "greedy_coloring": ("numba_relaxation",),
 }
 
 

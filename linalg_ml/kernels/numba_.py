@@ -100,42 +100,6 @@ def soft_threshold(a, threshold):
 
 
 @_compiled
-def _csr_sor(indptr, indices, data, diagonal, b, x, omega, sweeps, target):
-    n = b.size
-    residual = np.inf
-    for sweep in range(sweeps):
-        for i in range(n):
-            s = b[i]
-            for k in range(indptr[i], indptr[i + 1]):
-                s -= data[k] * x[indices[k]]
-            x[i] += omega * s / diagonal[i]
-        if target >= 0:
-            total = 0.0
-            for i in range(n):
-                s = b[i]
-                for k in range(indptr[i], indptr[i + 1]):
-                    s -= data[k] * x[indices[k]]
-                total += (s * np.conj(s)).real
-            residual = np.sqrt(total)
-            if residual <= target or not np.isfinite(residual):
-                return sweep + 1, residual
-    return sweeps, residual
-
-
-def csr_sor(indptr, indices, data, diagonal, b, x, omega, sweeps, target=None):
-    """Sweep forward SOR over ``x`` in place; return (sweeps made, residual norm, met).
-
-    With a ``target`` the residual norm is computed after every sweep and the loop ends at the
-    first one that meets it; without, exactly ``sweeps`` sweeps are made and nothing is tested.
-    """
-    goal = -1.0 if target is None else float(target)
-    done, residual = _csr_sor(
-        indptr, indices, data, diagonal, b, x, x.dtype.type(omega), sweeps, goal
-    )
-    return done, residual, target is not None and residual <= goal
-
-
-@_compiled
 def _xpby(x, beta, y):
     for i in range(y.size):
         y[i] = x[i] + beta * y[i]

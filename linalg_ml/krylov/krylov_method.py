@@ -92,7 +92,7 @@ def solve_linear(method, a, b, *, M, maxiter, steps, precision, **options):
     )
     arithmetic = Arithmetic(precision, b)
     if 0 in b.shape:
-        return _empty(method, b, arithmetic)
+        return no_unknowns(method, b, arithmetic)
     system = method.pose(a, b, arithmetic, M)
     if maxiter is None and steps is None:
         maxiter = 10 * b.shape[-1]
@@ -101,7 +101,8 @@ def solve_linear(method, a, b, *, M, maxiter, steps, precision, **options):
     return solve(method, system, arithmetic, maxiter=maxiter, steps=steps, **options)
 
 
-def _empty(method, b, arithmetic):
+def no_unknowns(method, b, arithmetic):
+    """Return the Result of systems without unknowns."""
     residual = np.zeros(b.shape[:-1])
     return Result(
         x=b + 0,
