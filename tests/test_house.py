@@ -42,6 +42,7 @@ OPTIONAL = (
 # The one file that is about a library may import it at its head.
 ABOUT = {
     "linalg_ml.kernels.numba_": {"numba"},
+    "linalg_ml.kernels.numba_bandits": {"numba"},
     "linalg_ml.kernels.numba_relaxation": {"numba"},
     "linalg_ml.kernels.cupy_": {"cupy"},
     "linalg_ml.kernels.torch_": {"torch"},

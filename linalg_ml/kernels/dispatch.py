@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 
 _FILES = {
-    "numpy": ("numba_", "numba_relaxation", "numpy_"),
+    "numpy": ("numba_", "numba_relaxation", "numba_bandits", "numpy_"),
     "cupy": ("cupy_",),
     "torch": ("torch_",),
     "jax": ("jax_",),
@@ -42,6 +42,13 @@ FILES_OF_KERNELS = {
     "csr_ssor_cg": ("numba_relaxation",),
     "bsr_sor": ("numba_relaxation",),
     "greedy_coloring": ("numba_relaxation",),
+    "tsallis": ("numba_bandits",),
+    "tsallis_draw": ("numba_bandits",),
+    "add_baselines": ("numba_bandits",),
+    "inverse_gap_draw": ("numba_bandits",),
+    "append_row": ("numba_bandits",),
+    "box_least_squares": ("numba_bandits",),
+    "triangular_fit": ("numba_bandits",),
 }
 
 

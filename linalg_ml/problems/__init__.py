@@ -8,6 +8,8 @@ from linalg_ml.problems.exact import (
     polar_problem,
     sign_problem,
 )
+from linalg_ml.problems.grids import delsq, numgrid
+from linalg_ml.problems.heat import HeatEquation
 from linalg_ml.problems.matrices import (
     conditioned,
     gaussian,
@@ -23,23 +25,29 @@ from linalg_ml.problems.real import (
     real_matrix_info,
     real_matrix_names,
 )
+from linalg_ml.problems.shifted import shifted_systems, truncated_gaussian
 
 __all__ = [
+    "HeatEquation",
     "PolarProblem",
     "RealMatrix",
     "SignProblem",
     "conditioned",
+    "delsq",
     "exact_polar_problem",
     "exact_sign_problem",
     "gaussian",
     "haar",
     "named_spectrum",
+    "numgrid",
     "polar_problem",
     "real_matrix",
     "real_matrix_info",
     "real_matrix_names",
+    "shifted_systems",
     "sign_problem",
     "symmetric_with_eigenvalues",
+    "truncated_gaussian",
     "with_eigenvalues",
     "with_singular_values",
 ]
