@@ -10,9 +10,16 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _PLACES = {
+    "linalg_ml.matrix_functions.planner": ("plan",),
     "linalg_ml.matrix_functions.polar": ("polar",),
     "linalg_ml.matrix_functions.orthogonalize": ("orthogonalize",),
     "linalg_ml.matrix_functions.sign": ("signm",),
+    "linalg_ml.matrix_functions.eigen": ("eigh_by_sign",),
+    "linalg_ml.matrix_functions.singular_values": ("svd_by_polar",),
+    "linalg_ml.matrix_functions.roots": ("sqrtm",),
+    "linalg_ml.matrix_functions.inverse_roots": ("inverse_root",),
+    "linalg_ml.matrix_functions.projections": ("project_psd",),
+    "linalg_ml.matrix_functions.clipping": ("clip_singular_values",),
     "linalg_ml.matrix_functions.schedules": (
         "Schedule",
         "minimax_schedule",
@@ -36,9 +43,12 @@ _MEANT = {
     "msign": "orthogonalize",
     "newton_schulz": "orthogonalize",
     "orth": "orthogonalize",
+    "nearest_psd": "project_psd",
     "polar_decomposition": "polar",
     "polar_express": "orthogonalize",
     "sign": "signm",
+    "spectral_clip": "clip_singular_values",
+    "sqrt": "sqrtm",
     "zeropower_via_newtonschulz5": "orthogonalize",
 }
 

@@ -9,8 +9,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.linalg import polar as scipy_polar
 
-from linalg_ml import cg, deflated_cg, gmres, minres, orthogonalize, polar, signm
+from linalg_ml import (
+    cg,
+    clip_singular_values,
+    deflated_cg,
+    gmres,
+    inverse_root,
+    minres,
+    orthogonalize,
+    polar,
+    project_psd,
+    signm,
+    sqrtm,
+)
 from linalg_ml._core.namespace import asarray
+from linalg_ml.matrix_functions import QDWH
 from linalg_ml.problems import conditioned, symmetric_with_eigenvalues, with_eigenvalues
 
 # Error allowed in each precision on the problems below, whose condition number is at most 20.
@@ -96,6 +109,18 @@ FIXED = [
         ("cesista", 5, 0.4),
     )
 ]
+RATIONAL = [
+    Row("polar-zolotarev-stack", polar, stack, unitary, {"method": "zolotarev"}),
+    Row("polar-newton-tall", polar, tall, unitary, {"method": "newton"}),
+    Row(
+        "polar-qdwh-steps",
+        polar,
+        square,
+        unitary,
+        {"method": QDWH("qr"), "steps": 5, "rcond": 0.04},
+        converges=False,
+    ),
+]
 DEGREES = [
     Row(f"polar-degree-{degree}", polar, tall, unitary, {"degree": degree}) for degree in (3, 7, 9)
 ]
@@ -115,7 +140,73 @@ SIGN = [
     Row("signm-symmetric", signm, symmetric, symmetric_sign),
     Row("signm-eigh", signm, symmetric, symmetric_sign, {"method": "eigh"}),
     Row("signm-newton-schulz", signm, symmetric, symmetric_sign, {"method": "newton-schulz"}),
+    Row("signm-qdwh", signm, symmetric, symmetric_sign, {"method": "qdwh"}),
     Row("signm-real", signm, real_spectrum, real_sign, {"spectrum": "real"}),
+]
+
+
+def positive():
+    return symmetric_with_eigenvalues(np.geomspace(0.1, 1, 12), rng=4)
+
+
+def turned():
+    """Complex eigenvalues, 45 degrees from both axes."""
+    blocks = np.kron(np.diag([1.0, -0.5, -2.0]), np.array([[1.0, -1.0], [1.0, 1.0]]))
+    v = with_eigenvalues(np.linspace(1, 2, 6), condition_of_eigenvectors=2.0, rng=2)
+    return v @ blocks @ np.linalg.inv(v)
+
+
+def power_of(exponent):
+    """Return the function that raises a symmetric matrix to a power."""
+
+    def power(a):
+        w, v = np.linalg.eigh(a)
+        return (v * w**exponent) @ v.T
+
+    return power
+
+
+def positive_part(a):
+    w, v = np.linalg.eigh(a)
+    return (v * np.maximum(w, 0)) @ v.T
+
+
+def clipped(a):
+    p, s, qh = np.linalg.svd(a, full_matrices=False)
+    return (p * np.minimum(s, 0.3)) @ qh
+
+
+def clip(a, **options):
+    return clip_singular_values(a, 0.3, **options)
+
+
+def inverse_fourth_root(a, **options):
+    return inverse_root(a, 4, **options)
+
+
+ROOTS = [
+    Row("signm-general", signm, turned, real_sign, {"spectrum": "general"}),
+    Row("sqrtm", sqrtm, positive, power_of(0.5)),
+    Row("sqrtm-coupled", sqrtm, positive, power_of(0.5), {"form": "coupled"}),
+    Row(
+        "sqrtm-steps",
+        sqrtm,
+        positive,
+        power_of(0.5),
+        {"form": "coupled", "steps": 6, "rcond": 0.1},
+        converges=False,
+    ),
+    Row("inverse_root-4", inverse_fourth_root, positive, power_of(-0.25)),
+    Row(
+        "inverse_root-steps",
+        inverse_fourth_root,
+        positive,
+        power_of(-0.25),
+        {"steps": 5, "rcond": 0.1},
+        converges=False,
+    ),
+    Row("project_psd", project_psd, symmetric, positive_part),
+    Row("clip_singular_values", clip, tall, clipped),
 ]
 
 
@@ -146,7 +237,7 @@ LINEAR = [
     Row("gmres", inverse_by(gmres), definite, np.linalg.inv),
     Row("deflated_cg", inverse_by(deflated_cg), definite, np.linalg.inv, {"subspace": 3}),
 ]
-TABLE = [*POLAR, *FIXED, *DEGREES, *ORTHOGONALIZE, *SIGN, *LINEAR]
+TABLE = [*POLAR, *FIXED, *RATIONAL, *DEGREES, *ORTHOGONALIZE, *SIGN, *ROOTS, *LINEAR]
 
 
 def hermitian_reference(a):

@@ -13,8 +13,11 @@ NAMES = {
     "Schedule",
     "Status",
     "cg",
+    "clip_singular_values",
     "deflated_cg",
+    "eigh_by_sign",
     "gmres",
+    "inverse_root",
     "krylov",
     "matmul",
     "matrix_functions",
@@ -23,13 +26,17 @@ NAMES = {
     "minimax_schedule",
     "minres",
     "orthogonalize",
+    "plan",
     "polar",
     "problems",
+    "project_psd",
     "round_to",
     "schedule",
     "schedule_names",
     "shortest_schedule",
     "signm",
+    "svd_by_polar",
+    "sqrtm",
 }
 TAIL = {
     "rtol": None,
@@ -45,11 +52,17 @@ TAIL = {
 }
 SOLVERS = [
     linalg_ml.cg,
+    linalg_ml.clip_singular_values,
     linalg_ml.deflated_cg,
     linalg_ml.gmres,
+    linalg_ml.inverse_root,
     linalg_ml.minres,
     linalg_ml.polar,
+    linalg_ml.project_psd,
     linalg_ml.signm,
+    linalg_ml.eigh_by_sign,
+    linalg_ml.svd_by_polar,
+    linalg_ml.sqrtm,
 ]
 
 

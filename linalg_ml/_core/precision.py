@@ -9,7 +9,7 @@ rounded. Where it is *native* (on a GPU), the arrays have the short dtype itself
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import prod
 from typing import ClassVar
 
@@ -130,12 +130,13 @@ class Arithmetic:
         self.user_settings = policy is None
         self.policy = policy or Precision(_POLICY_OF_DTYPE[REAL_OF[dtype]])
         self.name = self.policy.name
+        self.on_gpu = on_gpu(a)
         self.native = self.name not in ("bf16", "fp16", "tf32") or (
-            self.library in ("cupy", "torch", "jax") and on_gpu(a)
+            self.library in ("cupy", "torch", "jax") and self.on_gpu
         )
         self.out_dtype = a.dtype
         # PyTorch may multiply fp32 in bf16 on a CPU too, if the user allows it.
-        enforceable = self.library == "torch" or (on_gpu(a) and self.name in ("fp32", "tf32"))
+        enforceable = self.library == "torch" or (self.on_gpu and self.name in ("fp32", "tf32"))
         self._enforced = policy is not None and self.name != "fp64" and enforceable
         self._unsure = policy is None and self.name != "fp64" and enforceable
         self._refuse_impossible(a)
@@ -148,8 +149,10 @@ class Arithmetic:
         self._emulated = self._short and not self.native
         # These look at nothing that is not the same for every Arithmetic of the kind.
         self._plain_gemm = self._gemm_enforced if self._enforced else self.kernels.gemm
+        self._plain_gemm_sym = self._gemm_sym_enforced if self._enforced else self.kernels.gemm_sym
         self._plain_gram = self._gram_enforced if self._enforced else self.kernels.gram
-        self._gemm = self._choose_gemm()
+        self._gemm = self._choose_gemm(self._plain_gemm)
+        self._gemm_sym = self._choose_gemm(self._plain_gemm_sym)
         self._gram = self._choose_gram()
         plain = self.library == "numpy" and self.native
         self._fused_quintic = self.kernels.quintic if plain else None
@@ -265,11 +268,9 @@ class Arithmetic:
         """Return alpha A B + beta Y where A, B, Y and the result are symmetric or Hermitian."""
         key, times = (a.shape, b.shape[-1]), self._multiplied
         times[key] = times.get(key, 0) + 1
-        if a is b and not self.is_complex:
-            b = a.mT  # the same matrix, in the form that BLAS can see is symmetric
         if type(alpha) is not float or type(beta) is not float:
             alpha, beta = _plain(alpha), _plain(beta)
-        return self._gemm(a, b, alpha, beta, y)
+        return self._gemm_sym(a, b, alpha, beta, y)
 
     def gram(self, x):
         """Return X X^H."""
@@ -332,14 +333,17 @@ class Arithmetic:
     def _library_mode(self):
         return self.kernels.matmul_precision("tf32" if self.name == "tf32" else "fp32")
 
-    def _choose_gemm(self):
+    def _choose_gemm(self, multiply):
+        """Return ``multiply``, which knows nothing of rounding, as the policy wants it."""
         if self._short and self.policy.rounding == "each":
-            return self._gemm_each
+            # What is rounded on the way is not symmetric any more.
+            plain = self.kernels.gemm_native if self.native else self._plain_gemm
+            return partial(self._each, plain)
         if self._short:
-            return self.kernels.gemm_native if self.native else self._gemm_fused
+            return self.kernels.gemm_native if self.native else partial(self._fused, multiply)
         if self.name == "tf32" and not self.native:
-            return self._gemm_tf32
-        return self._plain_gemm
+            return partial(self._tf32, multiply)
+        return multiply
 
     def _choose_gram(self):
         if self._short:
@@ -361,23 +365,27 @@ class Arithmetic:
         with self._library_mode():
             return self.kernels.gram(x)
 
-    def _gemm_fused(self, a, b, alpha, beta, y):
-        return self._round(self._plain_gemm(a, b, alpha, beta, y), inplace=True)
+    def _fused(self, multiply, a, b, alpha, beta, y):
+        return self._round(multiply(a, b, alpha, beta, y), inplace=True)
 
-    def _gemm_each(self, a, b, alpha, beta, y):
-        multiply = self.kernels.gemm_native if self.native else self._plain_gemm
+    def _each(self, multiply, a, b, alpha, beta, y):
         left = a if alpha == 1 else self.store(alpha * a)
         product = self.store(multiply(left, b, 1.0, 0.0, None))
         if y is None or beta == 0:
             return product
         return self.store((y if beta == 1 else self.store(beta * y)) + product)
 
-    def _gemm_tf32(self, a, b, alpha, beta, y):
-        return self._plain_gemm(self._round(a), self._round(b), alpha, beta, y)
+    def _tf32(self, multiply, a, b, alpha, beta, y):
+        left = self._round(a)
+        return multiply(left, left if b is a else self._round(b), alpha, beta, y)
 
     def _gemm_enforced(self, a, b, alpha, beta, y):
         with self._library_mode():
             return self.kernels.gemm(a, b, alpha, beta, y)
+
+    def _gemm_sym_enforced(self, a, b, alpha, beta, y):
+        with self._library_mode():
+            return self.kernels.gemm_sym(a, b, alpha, beta, y)
 
 
 def _plain(number):

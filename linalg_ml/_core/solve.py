@@ -128,6 +128,13 @@ class Run(NamedTuple):
         )
 
 
+def _either(first, second):
+    """Return for each matrix the first status given, of two that are None, a Status or an array."""
+    if first is None or second is None or isinstance(first, Status):
+        return second if first is None else first
+    return np.where(np.equal(first, None), second, first)
+
+
 def _solution(method, problem, state, arithmetic):
     x, extras = method.finish(problem, state, arithmetic)
     if isinstance(x, tuple):
@@ -305,7 +312,7 @@ class _Loop:
             if reason is Status.CONVERGED:
                 exact = self.measure(exact=True)
                 if verdict.confirm(exact):
-                    own = own if own is not None else method.verify(problem, self.state, arithmetic)
+                    own = _either(own, method.verify(problem, self.state, arithmetic))
                 elif verdict.hopeless:
                     reason = Status.STAGNATED
                 else:

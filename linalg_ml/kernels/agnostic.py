@@ -28,6 +28,14 @@ def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
     return astype(gemm(wide[0], wide[1], alpha, beta, wide[2]), a.dtype)
 
 
+def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y where a, b, y and the result are symmetric or Hermitian.
+
+    ``alpha`` and ``beta`` are real. Half of the result may be computed and the other half copied.
+    """
+    return gemm(a, b, alpha, beta, y)
+
+
 def gram(a):
     """Return a a^H."""
     xp = namespace(a)
@@ -115,3 +123,15 @@ def solve_triangular(a, b, *, lower):
     """
     del lower  # the standard knows general systems only
     return namespace(a).linalg.solve(a, b[..., None])[..., 0]
+
+
+def cholesky_solve(a, b):
+    """Return A^(-1) B for Hermitian positive definite A (..., n, n) and B (..., n, k).
+
+    Stacks broadcast. Where A is not positive definite, or not finite, the answer is NaN or
+    worthless, but nothing is raised.
+    """
+    xp = namespace(a)  # the standard knows the factor but no triangular systems
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a = xp.broadcast_to(a, batch + a.shape[-2:])
+    return xp.linalg.solve(a, xp.broadcast_to(b, batch + b.shape[-2:]))

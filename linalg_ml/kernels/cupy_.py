@@ -7,6 +7,12 @@ from functools import cache
 import cupy
 import numpy as np
 
+from linalg_ml.kernels import agnostic
+from linalg_ml.kernels.blocks import product_by_halves
+
+# Products with a symmetric result are computed by halves from this order on, down to blocks of
+# this order: a guess, not run on a GPU.
+_BY_HALVES_FROM, _LEAF = 4096, 1024
 _CUDA_TYPE = {"float16": "CUDA_R_16F", "bfloat16": "CUDA_R_16BF"}
 _COMPUTE_TYPE = {"fp32": 4, "tf32": 7}  # COMPUTE_TYPE_FP32 and COMPUTE_TYPE_TF32 of CuPy
 
@@ -35,6 +41,13 @@ def round_to(a, target, *, inplace=False):
     else:
         _round_bits()(floats, {"bf16": 16, "tf32": 13}[target], floats)
     return out
+
+
+def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y where a, b, y and the result are Hermitian, half of it computed."""
+    if a.ndim != 2 or a.shape[-1] < _BY_HALVES_FROM:
+        return agnostic.gemm(a, b, alpha, beta, y)
+    return product_by_halves(agnostic.gemm, cupy.concatenate, a, b, alpha, beta, y, _LEAF)
 
 
 def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
@@ -118,6 +131,16 @@ def solve_triangular(a, b, *, lower):
         columns = b.reshape(-1, b.shape[-1]).T
         return solve_triangular(a, columns, lower=lower).T.reshape(b.shape)
     return cupy.linalg.solve(a, b[..., None])[..., 0]  # CuPy's takes one matrix at a time
+
+
+def cholesky_solve(a, b):
+    """Return A^(-1) B for Hermitian positive definite A (..., n, n) and B (..., n, k)."""
+    from cupyx.scipy.linalg import solve_triangular
+
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    factor = cupy.broadcast_to(cupy.linalg.cholesky(a), batch + a.shape[-2:])
+    half = solve_triangular(factor, cupy.broadcast_to(b, batch + b.shape[-2:]), lower=True)
+    return solve_triangular(factor, half, trans="C", lower=True)
 
 
 def csr_solve_lower(strict, pivots, b):

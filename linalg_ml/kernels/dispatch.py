@@ -20,6 +20,7 @@ _FILES = {
 FILES_OF_KERNELS = {
     "gemm": ("agnostic", "numpy_", "torch_"),
     "gemm_native": ("agnostic", "cupy_", "torch_", "jax_"),
+    "gemm_sym": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "gram": ("agnostic", "numpy_"),
     "quintic": ("agnostic", "numpy_"),
     "frobenius": ("agnostic", "numpy_", "torch_"),
@@ -30,6 +31,7 @@ FILES_OF_KERNELS = {
     "xpby": ("agnostic", "numba_"),
     "cg_update": ("agnostic", "numba_"),
     "solve_triangular": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
+    "cholesky_solve": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "csr_solve_lower": ("numba_", "cupy_"),
     "csr_solve_upper": ("numba_", "cupy_"),
     "csr_ic0": ("numba_",),

@@ -3,7 +3,29 @@
 import jax
 import jax.numpy as jnp
 
+from linalg_ml.kernels import agnostic
+from linalg_ml.kernels.blocks import product_by_halves
+
+# From this order on, and down to blocks of this order, on a CPU; XLA's own product elsewhere.
+_BY_HALVES_FROM, _LEAF = 768, 128
 _MODES = {"fp32": "highest", "tf32": "tensorfloat32"}
+
+
+def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y where a, b, y and the result are Hermitian, half of it computed."""
+    if a.shape[-1] < _BY_HALVES_FROM or jax.default_backend() != "cpu":
+        return agnostic.gemm(a, b, alpha, beta, y)
+    return _by_halves(a, b, alpha, beta, None if beta == 0 else y)
+
+
+@jax.jit
+def _by_halves(a, b, alpha, beta, y):
+    return product_by_halves(_gemm, jnp.concatenate, a, b, alpha, beta, y, _LEAF)
+
+
+def _gemm(a, b, alpha, beta, y):
+    product = alpha * jnp.matmul(a, b)
+    return product if y is None else product + beta * y
 
 
 def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
@@ -59,3 +81,13 @@ def solve_triangular(a, b, *, lower):
     a = jnp.broadcast_to(a, batch + a.shape[-2:])
     columns = jnp.broadcast_to(b, batch + b.shape[-1:])[..., None]
     return jax.lax.linalg.triangular_solve(a, columns, left_side=True, lower=lower)[..., 0]
+
+
+def cholesky_solve(a, b):
+    """Return A^(-1) B for Hermitian positive definite A (..., n, n) and B (..., n, k)."""
+    batch = jnp.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    factor = jnp.broadcast_to(jnp.linalg.cholesky(a), batch + a.shape[-2:])
+    b = jnp.broadcast_to(b, batch + b.shape[-2:])
+    solve = jax.lax.linalg.triangular_solve
+    half = solve(factor, b, left_side=True, lower=True)
+    return solve(factor, half, left_side=True, lower=True, transpose_a=True, conjugate_a=True)

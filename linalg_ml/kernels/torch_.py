@@ -5,6 +5,12 @@ from contextlib import ExitStack, contextmanager, nullcontext
 import torch
 
 from linalg_ml.kernels import agnostic
+from linalg_ml.kernels.blocks import product_by_halves
+
+# Products with a symmetric result are computed by halves from this order on, down to blocks of
+# this order: measured on a CPU, and a guess on other devices.
+_BY_HALVES = {"cpu": (640, 128)}
+_BY_HALVES_ELSEWHERE = (4096, 1024)
 
 _NATIVE = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -18,6 +24,14 @@ def gemm(a, b, alpha=1.0, beta=0.0, y=None):
     if a.ndim == b.ndim == y.ndim == 3 and a.shape[0] == b.shape[0] == y.shape[0]:
         return torch.baddbmm(y, a, b, beta=beta, alpha=alpha)
     return agnostic.gemm(a, b, alpha, beta, y)
+
+
+def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y where a, b, y and the result are Hermitian, half of it computed."""
+    least, leaf = _BY_HALVES.get(a.device.type, _BY_HALVES_ELSEWHERE)
+    if a.shape[-1] < least or a.dtype.itemsize < 4:
+        return gemm(a, b, alpha, beta, y)
+    return product_by_halves(gemm, torch.cat, a, b, alpha, beta, y, leaf)
 
 
 gemm_native = gemm  # cuBLAS sums 16-bit products in fp32 and rounds once, the epilogue included
@@ -80,3 +94,9 @@ def _switched(wanted, before, autocast):
 def solve_triangular(a, b, *, lower):
     """Return the solution x of A x = b for triangular A (..., n, n) and b (..., n)."""
     return torch.linalg.solve_triangular(a, b[..., None], upper=not lower)[..., 0]
+
+
+def cholesky_solve(a, b):
+    """Return A^(-1) B for Hermitian positive definite A (..., n, n) and B (..., n, k)."""
+    factor = torch.linalg.cholesky_ex(a).L  # raises nothing
+    return torch.cholesky_solve(b, factor)

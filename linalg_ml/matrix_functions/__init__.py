@@ -1,6 +1,6 @@
-"""Polar decomposition, matrix sign and their polynomials.
+"""Polar decomposition, matrix sign, roots, projections, eigenvalues, and their polynomials.
 
-The methods that `linalg_ml.polar` and `linalg_ml.signm` know by name are classes here; give an
+The methods that `linalg_ml.polar`, `signm` and `sqrtm` know by name are classes here; give an
 instance to choose their hyperparameters.
 """
 
@@ -14,7 +14,13 @@ _PLACES = {
         "NewtonSchulz",
         "PolarExpress",
     ),
+    "linalg_ml.matrix_functions.rational_methods": ("QDWH", "Zolotarev"),
+    "linalg_ml.matrix_functions.scaled_newton": ("ScaledNewton",),
     "linalg_ml.matrix_functions.direct_methods": ("EighSign", "SvdPolar"),
+    "linalg_ml.matrix_functions.product_costs": ("ProductCosts",),
+    "linalg_ml.matrix_functions.general_sign": ("NewtonSign", "PadeSign"),
+    "linalg_ml.matrix_functions.inverse_root_methods": ("EighInverseRoot", "InverseNewton"),
+    "linalg_ml.matrix_functions.root_methods": ("DenmanBeavers", "EighRoot"),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 __all__ = sorted(_PLACE_OF)

@@ -49,6 +49,10 @@ class Schedule:
         by the square roots of the absolute row sums of its Gram matrix (almost orthogonal layer).
     safety : float
         Headroom: the norm it is divided by is first multiplied with ``1 + safety``.
+    restarts : None or tuple of int
+        How a wide matrix is to be taken through the steps: None computes with the matrix itself
+        (direct form), a tuple with its Gram matrix, which is formed anew before the steps it
+        names, counted from 0; see `linalg_ml.matrix_functions.gram_form`.
 
     Notes
     -----
@@ -73,6 +77,7 @@ class Schedule:
     after: str = "limit"
     normalization: str = "frobenius"
     safety: float = 0.0
+    restarts: tuple[int, ...] | None = None
 
     def __post_init__(self):
         lower, upper = check_interval(self.lower, self.upper)
@@ -89,6 +94,9 @@ class Schedule:
             ("safety", check_safety(self.safety)),
         ):
             object.__setattr__(self, field, value)
+        if self.restarts is not None:
+            restarts = _checked_restarts(self.restarts, len(self.coefficients))
+            object.__setattr__(self, "restarts", restarts)
 
     def __repr__(self):
         shown = ", ".join(
@@ -171,7 +179,9 @@ class Schedule:
         missing = steps - len(self)
         if missing == 0:
             return self
-        rows = self.coefficients[:steps]
+        rows, restarts = self.coefficients[:steps], self.restarts
+        if restarts is not None:
+            restarts = tuple(step for step in restarts if step < steps)
         if missing > 0:
             if self.after == "cycle":
                 rows = (rows * (missing // len(self) + 2))[:steps]
@@ -179,11 +189,25 @@ class Schedule:
                 rows += rows[-1:] * missing
             else:
                 rows += (newton_schulz_polynomial(self.degrees[-1]),) * missing
-        return replace(self, coefficients=rows)
+        return replace(self, coefficients=rows, restarts=restarts)
 
 
 def _distance(interval):
     return max(1.0 - interval[0], interval[1] - 1.0)
+
+
+def _checked_restarts(restarts, steps):
+    """Return the restarts as an increasing tuple of integers, or raise."""
+    expected = f"restarts must be None or steps from 1 to {steps - 1}, each larger than the last"
+    if isinstance(restarts, (str, bytes)) or not isinstance(restarts, Iterable):
+        raise TypeError(f"{expected}, got {restarts!r}")
+    found = tuple(restarts)
+    if not all(isinstance(step, Integral) and not isinstance(step, bool) for step in found):
+        raise TypeError(f"{expected}, got {restarts!r}")
+    found = tuple(map(int, found))
+    if any(not 0 < step < steps for step in found) or sorted(set(found)) != list(found):
+        raise ValueError(f"{expected}, got {restarts!r}")
+    return found
 
 
 def _checked_rows(coefficients):

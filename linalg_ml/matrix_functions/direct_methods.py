@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from linalg_ml._core.namespace import asarray
 from linalg_ml._core.solve import Method
 from linalg_ml.matrix_functions.spectrum import adjoint
 
@@ -27,7 +30,8 @@ class DirectMethod(Method):
     def step(self, problem, state, arithmetic):
         """Decompose and round to the working precision."""
         arithmetic.count("decompositions")
-        return DirectState(arithmetic.enter(self.factor(problem.unit, problem.exact)), 1)
+        unit = finite_or_identity(problem.unit, problem.exact.xp)
+        return DirectState(arithmetic.enter(self.factor(unit, problem.exact)), 1)
 
     def scale(self, problem, arithmetic):
         """Return one: a unitary factor has size one."""
@@ -50,6 +54,13 @@ class DirectMethod(Method):
     def stopped(self, problem, state, measures):
         """Report zero and singular matrices: their factor is not unique."""
         return problem.hopeless(state.step > 0)
+
+
+def finite_or_identity(a, xp):
+    """Return A with matrices that hold NaN or infinity replaced: libraries refuse those."""
+    finite = xp.all(xp.isfinite(a), axis=(-2, -1))
+    identity = asarray(np.eye(a.shape[-2], a.shape[-1]), like=a, dtype=a.dtype)
+    return xp.where(finite[..., None, None], a, identity)
 
 
 @dataclass(frozen=True)

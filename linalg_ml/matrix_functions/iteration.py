@@ -35,13 +35,15 @@ def apply_polynomial(x, coefficients, arithmetic, *, square=None, symmetric=True
         square = arithmetic.gram(x) if symmetric else arithmetic.mm(x, x)
     if len(coefficients) == 2:
         return arithmetic.mm(square, x, alpha=coefficients[1], beta=coefficients[0], y=x)
-    multiply = arithmetic.mm_sym if symmetric else arithmetic.mm
-    even = _even_part(square, coefficients[1:], multiply, arithmetic.store)
+    even = even_part(square, coefficients[1:], arithmetic, symmetric=symmetric)
     return arithmetic.mm(even, x, beta=coefficients[0], y=x)
 
 
-def _even_part(a, c, multiply, store):
-    """Return c[0] A + c[1] A^2 + ... with the fewest products."""
+def even_part(a, c, arithmetic, *, symmetric=True):
+    """Return c[0] A + c[1] A^2 + ..., up to c[5] A^6, with the fewest products."""
+    multiply, store = arithmetic.mm_sym if symmetric else arithmetic.mm, arithmetic.store
+    if len(c) == 1:
+        return store(c[0] * a)
     if len(c) == 2:
         return multiply(a, a, alpha=c[1], beta=c[0], y=a)
     a2 = multiply(a, a)

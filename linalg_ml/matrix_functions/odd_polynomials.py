@@ -64,11 +64,15 @@ def evaluate(coefficients, x):
     >>> evaluate((1.5, -0.5), 0.5)
     0.6875
     """
-    square = x * x
+    return x * evaluate_even(coefficients, x * x)
+
+
+def evaluate_even(coefficients, y):
+    """Evaluate ``h(y) = c_0 + c_1 y + ... + c_q y^q``, with which ``p(x) = x h(x^2)``."""
     value = coefficients[-1]
     for c in coefficients[-2::-1]:
-        value = value * square + c
-    return x * value
+        value = value * y + c
+    return value
 
 
 def image(coefficients, lower, upper):

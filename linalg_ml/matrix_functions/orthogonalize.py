@@ -1,5 +1,6 @@
 """The hot path: a fixed number of polynomial steps, nothing read back, nothing reported."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -8,13 +9,15 @@ from linalg_ml._core import checks
 from linalg_ml._core.namespace import astype, dtype_name
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml.matrix_functions.composition import Schedule
+from linalg_ml.matrix_functions.gram_form import apply_in_gram_form, choose_restarts
 from linalg_ml.matrix_functions.iteration import apply_polynomial, warn_if_unsafe
+from linalg_ml.matrix_functions.product_costs import product_costs
 from linalg_ml.matrix_functions.schedules import schedule as published_schedule
 from linalg_ml.matrix_functions.spectrum import adjoint
 
 
 @np.errstate(all="ignore")
-def orthogonalize(a, /, *, steps=5, schedule=None, precision=None):
+def orthogonalize(a, /, *, steps=5, schedule=None, precision=None, form="auto"):
     """Orthogonalise the rows or columns of a matrix, approximately, in a few matrix products.
 
     The result approaches the unitary polar factor U V^H of A = U S V^H. This is the inner loop
@@ -34,6 +37,11 @@ def orthogonalize(a, /, *, steps=5, schedule=None, precision=None):
     precision : None, str or Precision
         Arithmetic of the products: "bf16" is what optimizers use on a GPU. None takes the type
         of ``a``.
+    form : {"auto", "direct", "gram"}
+        What the steps compute with. "direct": the matrix itself. "gram": its small Gram matrix,
+        which on a wide or tall matrix saves most of the work, and in short formats needs to be
+        formed anew on the way. "auto" takes the cheaper of the two, and the direct form where the
+        other is not safe. A schedule with ``restarts`` decides this itself.
 
     Returns
     -------
@@ -43,7 +51,8 @@ def orthogonalize(a, /, *, steps=5, schedule=None, precision=None):
     Raises
     ------
     TypeError, ValueError
-        If ``a`` is not a floating-point array with at least two axes, or an argument is unknown.
+        If ``a`` is not a floating-point array with at least two axes, an argument is unknown, or
+        ``form="gram"`` is asked for where rounding would exceed the error of the schedule.
 
     Warns
     -----
@@ -53,7 +62,12 @@ def orthogonalize(a, /, *, steps=5, schedule=None, precision=None):
     Notes
     -----
     X = A / ||A||_F, then X <- (a I + b X X^H + c (X X^H)^2) X with the (a, b, c) of each step:
-    3 products a step at degree 5, two of them of the small order min(m, n). The norm is
+    3 products a step at degree 5, one of the small order min(m, n) and two of the size of
+    A. The Gram form has two of that size in all, besides 4 a step of the small order: five steps
+    on a matrix of shape 1:4 take a third of the time of 15 general products instead of two
+    thirds. Its rounding errors are larger: in fp32 about 1e-5 on a Gaussian matrix, but 0.1
+    where one singular value dwarfs all others. They stay below the error of the five
+    polynomials, 0.15; where they would not, as in bf16, the direct form is used. The norm is
     computed without overflow or underflow in at least fp32 before anything is rounded, so the
     result does not depend on the scale of ``a``.
 
@@ -78,14 +92,20 @@ def orthogonalize(a, /, *, steps=5, schedule=None, precision=None):
     """
     a = checks.matrix(a, "a")
     rows = as_schedule(schedule, steps)
+    checks.choice(form, ("auto", "direct", "gram"), "form")
     arithmetic = Arithmetic(precision, a)
     m, n = a.shape[-2:]
     if 0 in a.shape:
         return a + 0
     warn_if_unsafe(rows, arithmetic.name)
     x = arithmetic.enter(_scaled(adjoint(a) if m > n else a, rows, arithmetic))
-    for coefficients in rows.coefficients:
-        x = apply_polynomial(x, coefficients, arithmetic)
+    if rows.restarts is None and (form == "gram" or (form == "auto" and m != n)):
+        rows = in_form(form, rows, arithmetic, max(m, n) / min(m, n), min(m, n))
+    if rows.restarts is not None:
+        x = apply_in_gram_form(x, rows, arithmetic)
+    else:
+        for coefficients in rows.coefficients:
+            x = apply_polynomial(x, coefficients, arithmetic)
     return arithmetic.leave(adjoint(x) if m > n else x)
 
 
@@ -103,6 +123,24 @@ def _of_length(schedule, steps):
     if isinstance(schedule, str):
         schedule = published_schedule(schedule)
     return schedule.take(steps)
+
+
+def in_form(form, rows, arithmetic, aspect, order):
+    """Return the schedule with the restarts of the Gram form, if that form is to be used."""
+    restarts = choose_restarts(rows, arithmetic.name)
+    if restarts is None:
+        if form == "gram":
+            raise ValueError(
+                f"form='gram' is not safe for this schedule in {arithmetic.name}: rounding would "
+                "exceed the error of the polynomials; use 'direct', or fp16 in place of bf16"
+            )
+        return rows
+    if form == "auto":
+        costs = product_costs(arithmetic, order)
+        direct = costs.direct(rows.degrees, aspect)
+        if direct <= costs.in_gram_form(rows.degrees, aspect, len(restarts)):
+            return rows
+    return replace(rows, restarts=restarts)
 
 
 def _scaled(x, rows, arithmetic):

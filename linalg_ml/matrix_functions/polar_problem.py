@@ -54,20 +54,11 @@ class PolarProblem:
         self._counted = 0
         self.settled_after = 0  # the steps the iteration needs to get hold of sigma_min
         self.traced = is_traced(a)
-        xp = arithmetic.xp
-        wide = _WIDE_OF[arithmetic.name]
-        if dtype_name(a) in ("float16", "bfloat16"):
-            a = astype(a, xp.float32)
-        self.norm = arithmetic.kernels.frobenius(a)
+        self.unit, self.norm, self.exact = unit_matrix(a, arithmetic)
         self.is_zero = self.norm == 0
-        divisor = xp.where(self.is_zero, xp.ones_like(self.norm), self.norm)
-        unit = a / divisor[..., None, None]
-        free = arithmetic.user_settings and wide == arithmetic.name
-        self.exact = Arithmetic(None if free else wide, unit)
-        self.unit = self.exact.enter(unit)
         self.gram = self.square(self.unit, self.exact)
         # The Schatten-4 norm bounds sigma_max from above, and its square from below.
-        self.bound = self._nonzero(xp.sqrt(self.exact.frobenius(self.gram)))
+        self.bound = self._nonzero(self.exact.xp.sqrt(self.exact.frobenius(self.gram)))
         self._bound_below(rcond)
 
     def _nonzero(self, values):
@@ -224,10 +215,13 @@ class PolarProblem:
         h = self.hermitian(x)
         arithmetic.count("check_products", exact.counts["products"] - self._counted)
         self._counted = exact.counts["products"]
-        if dtype_name(self.norm) == "float64" or exact.name == "fp64":
-            h = astype(h, dtype_of("complex128" if exact.is_complex else "float64", h))
-        h = arithmetic.leave(h * astype(self.norm, real_dtype(h))[..., None, None])
-        return adjoint(x) if self.transposed else x, self.extras(h)
+        return adjoint(x) if self.transposed else x, self.extras(self.scaled(h, self.norm))
+
+    def scaled(self, x, factor):
+        """Return X times a factor for each matrix, in the dtype of the input."""
+        if dtype_name(factor) == "float64" or self.exact.name == "fp64":
+            x = astype(x, dtype_of("complex128" if self.exact.is_complex else "float64", x))
+        return self.arithmetic.leave(x * astype(factor, real_dtype(x))[..., None, None])
 
     def extras(self, h):
         """Return what the result carries beside the factor."""
@@ -243,6 +237,21 @@ class PolarProblem:
             return self._small_factor(x)
         product = self.exact.mm(adjoint(x), self.unit)
         return (product + adjoint(product)) / 2
+
+
+def unit_matrix(a, arithmetic):
+    """Return (A / ||A||_F, ||A||_F, the Arithmetic for what must not be shorter than fp32).
+
+    A zero matrix stays zero. The norm is in the type of the input, or fp32 if that is shorter.
+    """
+    xp, wide = arithmetic.xp, _WIDE_OF[arithmetic.name]
+    if dtype_name(a) in ("float16", "bfloat16"):
+        a = astype(a, xp.float32)
+    norm = arithmetic.kernels.frobenius(a)
+    unit = a / xp.where(norm == 0, xp.ones_like(norm), norm)[..., None, None]
+    free = arithmetic.user_settings and wide == arithmetic.name
+    exact = Arithmetic(None if free else wide, unit)
+    return exact.enter(unit), norm, exact
 
 
 def one_or_many(statuses):

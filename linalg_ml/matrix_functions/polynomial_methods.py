@@ -14,6 +14,7 @@ from linalg_ml.matrix_functions.odd_polynomials import (
     evaluate,
     newton_schulz_polynomial,
 )
+from linalg_ml.matrix_functions.planner import SAFETY, plan
 from linalg_ml.matrix_functions.schedules import (
     chen_chow_schedule,
     minimax_schedule,
@@ -21,9 +22,9 @@ from linalg_ml.matrix_functions.schedules import (
     shortest_schedule,
 )
 
-_SAFETY = {"fp64": 1e-3, "fp32": 1e-3, "tf32": 0.01, "fp16": 0.01, "bf16": 0.01}
 _PATIENCE = 12  # checks in which a singular value drowned by rounding can still come up
 _POLISHED_FROM = 0.01  # the error from which the limit polynomial converges as fast as any
+_CONVERGED = 5e-15  # an error that leaves nothing to polish
 
 
 @dataclass
@@ -124,32 +125,46 @@ class PolarExpress(PolynomialMethod):
 
     Parameters
     ----------
-    degree : int
-        Odd degree of every polynomial, 3 to 13.
+    degree : int, optional
+        Odd degree of every polynomial, 3 to 13. None lets `linalg_ml.plan` choose one for each
+        step in fp64, without a fixed number of steps; it is 5 otherwise.
     safety : float, optional
         Headroom for rounding; None takes 0.01 in 16-bit formats and TF32, 0.001 otherwise.
     cushion : float, optional
         Least contrast each polynomial is designed for; None takes the value for its degree.
     """
 
-    degree: int = 5
+    degree: int | None = 5
     safety: float | None = None
     cushion: float | None = None
 
     def __post_init__(self):
-        check_degree(self.degree)
+        if self.degree is not None:
+            check_degree(self.degree)
         for name in ("safety", "cushion"):
             if (value := getattr(self, name)) is not None:
                 checks.number(value, name, minimum=0, below=1)
 
     def schedule_for(self, lower, precision, steps):
         """Design for the interval and, if it is known, the number of steps."""
-        safety = _SAFETY[precision] if self.safety is None else self.safety
+        safety = SAFETY[precision] if self.safety is None else self.safety
+        if self.degree is None and precision == "fp64" and not steps:
+            # Made for all the steps to convergence, with next to no rounding error allowed.
+            return plan(
+                (1, 1),
+                _grid(lower),
+                _CONVERGED,
+                precision,
+                safety=self.safety,
+                cushion=self.cushion,
+                harmless=0.0,
+            )
+        degree = self.degree or 5
         if steps:
             return minimax_schedule(
-                _grid(lower), steps, degree=self.degree, safety=safety, cushion=self.cushion
+                _grid(lower), steps, degree=degree, safety=safety, cushion=self.cushion
             )
-        return _shortest(lower, self.degree, safety, self.cushion)
+        return _shortest(lower, degree, safety, self.cushion)
 
 
 @dataclass(frozen=True)

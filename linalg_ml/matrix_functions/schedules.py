@@ -115,7 +115,7 @@ def minimax_schedule(lower, steps=None, *, upper=1.0, degree=5, safety=0.01, cus
             raise ValueError(
                 f"degree must have one entry for each of the {steps} steps, got {len(degrees)}"
             )
-    return _minimax_schedule(lower, upper, degrees, check_safety(safety), _check_cushion(cushion))
+    return _minimax_schedule(lower, upper, degrees, check_safety(safety), check_cushion(cushion))
 
 
 @lru_cache(maxsize=1024)
@@ -123,12 +123,7 @@ def _minimax_schedule(lower, upper, degrees, safety, cushion):
     rows = []
     l, u = lower, upper
     for t, degree in enumerate(degrees):
-        ratio = CUSHIONS[degree] if cushion is None else max(cushion, _LEAST_CUSHION)
-        start = max(l, u * ratio)
-        row, error = minimax_polynomial(start, u, degree)
-        if start > l:
-            centre = 0.5 * (evaluate(row, l) + 1.0 + error)
-            row = tuple(c / centre for c in row)
+        row, _ = optimal_step(l, u, degree, cushion)
         if t + 1 < len(degrees):
             row = tuple(c / (1.0 + safety) ** (2 * i + 1) for i, c in enumerate(row))
         rows.append(row)
@@ -150,7 +145,20 @@ def _minimax_schedule(lower, upper, degrees, safety, cushion):
     )
 
 
-def _check_cushion(cushion):
+def optimal_step(lower, upper, degree, cushion):
+    """Return the coefficients of the best next step, with its cushion, and the error it leaves."""
+    ratio = CUSHIONS[degree] if cushion is None else max(cushion, _LEAST_CUSHION)
+    start = max(lower, upper * ratio)
+    row, error = minimax_polynomial(start, upper, degree)
+    if start > lower:
+        centre = 0.5 * (evaluate(row, lower) + 1.0 + error)
+        row = tuple(c / centre for c in row)
+        error = 1.0 - evaluate(row, lower)
+    return row, error
+
+
+def check_cushion(cushion):
+    """Return the cushion as a float or None, or raise."""
     if cushion is None:
         return None
     if not isinstance(cushion, Real) or isinstance(cushion, bool):

@@ -1,22 +1,31 @@
-"""The matrix sign function of symmetric matrices, and of matrices with a real spectrum."""
+"""The matrix sign function."""
 
 import numpy as np
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import asarray, astype, dtype_name, is_traced, to_numpy
+from linalg_ml._core.namespace import astype, dtype_name, is_traced
 from linalg_ml._core.precision import UNIT_ROUNDOFF, Arithmetic
-from linalg_ml._core.result import Status
 from linalg_ml._core.solve import check_limits, solve
 from linalg_ml.matrix_functions.direct_methods import EighSign
-from linalg_ml.matrix_functions.iteration import apply_polynomial
-from linalg_ml.matrix_functions.polar import check_rcond, choose_method, empty_result
-from linalg_ml.matrix_functions.polar_problem import PolarProblem, one_or_many
+from linalg_ml.matrix_functions.general_sign import GENERAL_METHODS, GeneralSignProblem
+from linalg_ml.matrix_functions.polar import (
+    RATIONAL_METHODS,
+    check_rcond,
+    choose_method,
+    empty_result,
+)
 from linalg_ml.matrix_functions.polynomial_methods import METHODS
-from linalg_ml.matrix_functions.spectrum import adjoint, inverse, reciprocal
+from linalg_ml.matrix_functions.sign_problem import RealSignProblem, SymmetricSignProblem
+from linalg_ml.matrix_functions.spectrum import adjoint
 
 # AOL scaling changes the matrix from one side, so "turbo" has no place here.
 REAL_METHODS = {name: make for name, make in METHODS.items() if name != "turbo"}
-SYMMETRIC_METHODS = {**REAL_METHODS, "eigh": EighSign}
+SYMMETRIC_METHODS = {**REAL_METHODS, **RATIONAL_METHODS, "eigh": EighSign}
+_BY_SPECTRUM = {
+    "symmetric": (SymmetricSignProblem, SYMMETRIC_METHODS, "polar-express"),
+    "real": (RealSignProblem, REAL_METHODS, "polar-express"),
+    "general": (GeneralSignProblem, GENERAL_METHODS, "newton"),
+}
 
 
 @np.errstate(all="ignore")
@@ -25,7 +34,7 @@ def signm(
     /,
     *,
     spectrum="symmetric",
-    method="polar-express",
+    method=None,
     rcond=None,
     degree=None,
     rtol=None,
@@ -43,14 +52,20 @@ def signm(
     ----------
     a : array of shape (..., n, n)
         Real or complex floating point, of any array library; no eigenvalue zero.
-    spectrum : {"symmetric", "real"}
+    spectrum : {"symmetric", "real", "general"}
         What is known of A. "symmetric": A is symmetric or Hermitian (checked). "real": A is
-        diagonalisable with real eigenvalues. The polynomials have no guarantee for complex
-        eigenvalues, and normally diverge there; a wrong sign is noticed and never reported as a
-        success.
-    method : str or method instance
-        A polynomial method of `polar` ("turbo" excepted); for a symmetric matrix also "eigh",
-        the eigendecomposition, as a reference.
+        diagonalisable with real eigenvalues; the polynomials have no guarantee for complex
+        eigenvalues, and normally diverge there. "general": no eigenvalue on the imaginary axis.
+        A wrong sign is noticed and never reported as a success.
+    method : str or method instance, optional
+        For a symmetric or real spectrum, a polynomial method of `polar` ("turbo" excepted);
+        "polar-express" if None. For a symmetric matrix also a rational one, "qdwh", "zolotarev"
+        or "newton", and "eigh", the eigendecomposition, as a reference. For a general one:
+        "newton" : one inversion per step, with determinantal scaling; the default. Other
+        scalings: ``matrix_functions.NewtonSign(scaling=...)``.
+        "pade" : order 4, with two inversions per step; others: ``PadeSign(order=...)``.
+        "newton-schulz" : products alone; needs ||I - A^2 / c||_2 < 1, c = ||A^2||_F, and reports
+        BREAKDOWN elsewhere.
     rcond : float, optional
         Lower bound on the smallest over the largest absolute eigenvalue; estimated if None, at
         the price of one inversion.
@@ -77,7 +92,8 @@ def signm(
     -------
     Result
         ``x``: S, of shape (..., n, n); ``absolute``: S A = (A^2)^(1/2); ``rcond``: the ratio used.
-        The residual estimates ||X - S||_F / sqrt(n) to first order:
+        The residual estimates ||X - S||_F / sqrt(n) to first order, for eigenvalues well off the
+        imaginary axis:
         (||X^2 - I||_F / 2 + ||A - X N||_F / lambda_min) / sqrt(n), N = X A, for a symmetric matrix,
         and with ||X A - A X||_F / (2 lambda_min) as the second term otherwise (up to the
         condition number of the eigenvectors).
@@ -96,11 +112,18 @@ def signm(
     is reported on a nonsymmetric matrix, its S A is shown to have its spectrum in the right
     half-plane: the Cayley transform is squared until its norm is below one.
 
+    For a general spectrum X <- (mu X + X^-1 / mu)/2 from X = A, in some 6 to 12 steps; as soon as
+    ||X^2 - I||_F < 1/4 a step is made of two products instead. An eigenvalue at the angle phi
+    from the imaginary axis costs log2(1/phi) more steps and as many digits. On the axis
+    there is no sign: the status is BREAKDOWN, and SINGULAR if the eigenvalue is zero.
+
     References
     ----------
     N. Amsel, D. Persson, C. Musco, R. M. Gower, "The Polar Express: Optimal matrix sign methods
     and their application to the Muon algorithm", 2025, arXiv:2505.16932.
-    N. J. Higham, "Functions of Matrices: Theory and Computation", SIAM, 2008.
+    N. J. Higham, "Functions of Matrices: Theory and Computation", SIAM, 2008 (chapter 5).
+    C. S. Kenney, A. J. Laub, "Rational iterative methods for the matrix sign function", SIAM J.
+    Matrix Anal. Appl. 12, 1991.
 
     Examples
     --------
@@ -112,19 +135,22 @@ def signm(
     >>> signm(np.array([[1.0, 5.0], [0.0, -2.0]]), spectrum="real").x.round(6) + 0.0
     array([[ 1.      ,  3.333333],
            [ 0.      , -1.      ]])
+    >>> turned = np.array([[1.0, -1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, -2.0]])
+    >>> signm(turned, spectrum="general").x.round(6) + 0.0
+    array([[ 1. ,  0. ,  0.6],
+           [ 0. ,  1. , -0.2],
+           [ 0. ,  0. , -1. ]])
     """
     a = checks.square(a, "a")
-    checks.choice(spectrum, ("symmetric", "real"), "spectrum")
-    symmetric = spectrum == "symmetric"
-    chosen = choose_method(method, degree, SYMMETRIC_METHODS if symmetric else REAL_METHODS)
+    make, known, usual = _BY_SPECTRUM[checks.choice(spectrum, tuple(_BY_SPECTRUM), "spectrum")]
+    chosen = choose_method(usual if method is None else method, degree, known)
     limits = check_limits(rtol, atol, maxiter, steps, check_every, callback)
     rcond = check_rcond(rcond)
     arithmetic = Arithmetic(precision, a)
     if 0 in a.shape:
         return empty_result(a, {"absolute": a + 0, "rcond": 1.0}, chosen, arithmetic)
-    make = SymmetricSignProblem if symmetric else RealSignProblem
-    if symmetric:
-        a = _symmetric_part(a)
+    if spectrum == "symmetric":
+        a = symmetric_part(a)
     return solve(
         chosen,
         make(a, arithmetic, rcond=rcond, steps=limits.steps),
@@ -139,7 +165,10 @@ def signm(
     )
 
 
-def _symmetric_part(a):
+_OTHERWISE = "declare spectrum='real' if its eigenvalues are real, else 'general'"
+
+
+def symmetric_part(a, otherwise=_OTHERWISE):
     """Return (A + A^H) / 2, or raise if that is not A to within rounding."""
     half = a / 2  # halved first: the sum might overflow
     symmetric = half + adjoint(half)
@@ -154,95 +183,6 @@ def _symmetric_part(a):
         worst = float(arithmetic.xp.max(gap / size))
         raise ValueError(
             f"a must be symmetric or Hermitian, but its skew part has relative size {worst:.1e}; "
-            "declare spectrum='real' if its eigenvalues are real"
+            f"{otherwise}"
         )
     return symmetric
-
-
-class SymmetricSignProblem(PolarProblem):
-    """The sign of a Hermitian matrix: its polar factor, kept Hermitian."""
-
-    def project(self, x):
-        """Return the Hermitian part, which rounding would otherwise leave."""
-        return self.arithmetic.store((x + adjoint(x)) / 2)
-
-    def extras(self, h):
-        """Call the Hermitian factor by its name here."""
-        return {"absolute": h, "rcond": self.rcond}
-
-
-class RealSignProblem(SymmetricSignProblem):
-    """The sign of a matrix with real eigenvalues: polynomials of X^2 in place of X X^H."""
-
-    blown_up = 1e8  # far from normal, X^2 may be large for a while
-
-    def square(self, x, arithmetic):
-        """Return X^2."""
-        return arithmetic.mm(x, x)
-
-    def apply(self, x, coefficients, square):
-        """Return p(X)."""
-        return apply_polynomial(x, coefficients, self.arithmetic, square=square, symmetric=False)
-
-    def extremes(self):
-        """Estimate the smallest and largest absolute eigenvalue by norms of squares."""
-        exact = self.exact
-        inv = inverse(self.unit, exact)
-        size = exact.frobenius(inv)
-        unit = inv * reciprocal(size, exact.xp)[..., None, None]
-        norm = size * exact.xp.sqrt(exact.frobenius(exact.mm(unit, unit)))
-        return reciprocal(norm, exact.xp), self.bound
-
-    def cheap_measures(self, x, square):
-        """Return the distance of X^2 from I, relative to the size of X squared."""
-        distance = self._distance_from_one(self.arithmetic.wide(square))
-        size = self._size(self.exact.enter(self.arithmetic.wide(x)))
-        return {"residual": distance / 2, "orthogonality": distance / size}
-
-    def exact_measures(self, x):
-        """Return the forward error to first order, and how well X^2 = I and X A = A X hold."""
-        exact = self.exact
-        x = exact.enter(self.arithmetic.wide(x))
-        distance = self._distance_from_one(self.square(x, exact))
-        ax = exact.mm(self.unit, x)
-        commutator = exact.frobenius(exact.mm(x, self.unit, beta=-1.0, y=ax))
-        n, size = x.shape[-1], self._size(x)
-        return {
-            "residual": distance / 2 + commutator / (2 * self.smallest) / n**0.5,
-            "orthogonality": distance / size,
-            "backward": commutator / size,
-        }
-
-    def default_targets(self, *, iterated=True):
-        """Return what the iteration reaches in the working precision, in units of `_size`."""
-        targets = super().default_targets(iterated=iterated)
-        return {name: max(targets.values()) for name in targets}
-
-    def _size(self, x):
-        """Return ||X||_F^2 / sqrt(n), but at least 1: what rounding errors of X^2 grow with."""
-        size = self.exact.frobenius(x) ** 2 / x.shape[-1] ** 0.5
-        return self.exact.xp.where(size > 1, size, self.exact.xp.ones_like(size))
-
-    def hermitian(self, x):
-        """Return X A."""
-        return self.exact.mm(self.exact.enter(self.arithmetic.wide(x)), self.unit)
-
-    def verify(self, x):
-        """Report BREAKDOWN unless X A is shown to have its spectrum in the right half-plane."""
-        exact, xp = self.exact, self.exact.xp
-        n = self.unit.shape[-1]
-        w = self.hermitian(x)
-        shift = xp.sqrt(self.smallest * self.bound)[..., None, None]
-        shift = shift * asarray(np.eye(n), like=w, dtype=w.dtype)
-        cayley = xp.linalg.solve(w + shift, w - shift)
-        proven = exact.frobenius(cayley) < 1
-        for _ in range(int(np.log2(1 / self.lower)) + 12):
-            if bool(xp.all(proven)):
-                break
-            cayley = exact.mm(cayley, cayley)
-            proven = proven | (exact.frobenius(cayley) < 1)
-        given = self.hopeless(True)
-        wrong = ~np.asarray(to_numpy(proven))
-        if not np.any(wrong):
-            return given
-        return one_or_many(np.where(wrong, Status.BREAKDOWN, np.array(given)))

@@ -33,23 +33,19 @@ def extreme_singular_values(x, gram, arithmetic):
         ``smallest`` is 0 where the matrix is singular to working precision.
     """
     xp = arithmetic.xp
-    largest = xp.sqrt(_largest_eigenvalue(gram, arithmetic))
+    largest = xp.sqrt(largest_eigenvalue(gram, arithmetic))
     inverted = inverse(gram, arithmetic)
-    squared = reciprocal(_largest_eigenvalue(inverted, arithmetic), xp)
+    squared = reciprocal(largest_eigenvalue(inverted, arithmetic), xp)
     least = 100 * x.shape[-2] * arithmetic.unit_roundoff * largest * largest
     reliable = squared > least
     smallest = xp.sqrt(squared)
     if not bool(xp.all(reliable)):
         r = xp.linalg.qr(adjoint(x), mode="reduced")[1]
-        inverted = inverse(r, arithmetic)
-        size = arithmetic.frobenius(inverted)  # scaled to one before squaring, against overflow
-        unit = inverted * reciprocal(size, xp)[..., None, None]
-        norm = size * xp.sqrt(_largest_eigenvalue(arithmetic.gram(unit), arithmetic))
-        smallest = xp.where(reliable, smallest, reciprocal(norm, xp))
+        smallest = xp.where(reliable, smallest, smallest_of_factor(r, arithmetic))
     return smallest, largest
 
 
-def _largest_eigenvalue(a, arithmetic):
+def largest_eigenvalue(a, arithmetic):
     """Estimate the largest eigenvalue of a positive semidefinite matrix from below."""
     xp, m = arithmetic.xp, a.shape[-1]
     size = arithmetic.frobenius(a)
@@ -83,3 +79,62 @@ def inverse(a, arithmetic):
     if a.ndim == 2:
         return xp.full_like(a, float("inf"))
     return xp.stack([inverse(a[i, ...], arithmetic) for i in range(a.shape[0])])
+
+
+def cholesky(a, arithmetic):
+    """Return L with A = L L^H, or NaN where A is not positive definite."""
+    xp = arithmetic.xp
+    try:
+        return xp.linalg.cholesky(a)
+    except Exception as error:  # each library has a class of its own for this
+        if is_traced(a) or "positive" not in str(error).lower():
+            raise
+    if a.ndim == 2:
+        return xp.full_like(a, float("nan"))
+    return xp.stack([cholesky(a[i, ...], arithmetic) for i in range(a.shape[0])])
+
+
+def positive_factor(a, arithmetic):
+    """Return L with A + shift I = L L^H, the shift, and where no shift of rounding size helped.
+
+    Parameters
+    ----------
+    a : array of shape (..., n, n)
+        Hermitian, of Frobenius norm one (or zero).
+    arithmetic : Arithmetic
+        At least fp32.
+
+    Returns
+    -------
+    factor : array of shape (..., n, n)
+        L; the identity where A has an eigenvalue below zero by more than rounding.
+    shift : array of the shape of the stack
+        Zero, or a number that makes a singular matrix positive definite.
+    indefinite : array of bool of the shape of the stack
+    """
+    xp, n = arithmetic.xp, a.shape[-1]
+    factor = cholesky(a, arithmetic)
+    failed = xp.any(xp.isnan(factor), axis=(-2, -1))
+    shift = xp.zeros_like(arithmetic.frobenius(a))
+    if not is_traced(a) and not bool(xp.any(failed)):
+        return factor, shift, failed
+    finite = xp.all(xp.isfinite(a), axis=(-2, -1))
+    identity = asarray(np.eye(n), like=a, dtype=a.dtype)
+    for size in (2 * n**0.5, 4.0 * n):
+        size = size * arithmetic.unit_roundoff
+        shifted = cholesky(a + size * identity, arithmetic)
+        factor = xp.where(failed[..., None, None], shifted, factor)
+        shift = xp.where(failed & finite, xp.full_like(shift, size), shift)
+        failed = xp.any(xp.isnan(factor), axis=(-2, -1))
+    failed = failed & finite
+    return xp.where(failed[..., None, None], identity, factor), shift, failed
+
+
+def smallest_of_factor(factor, arithmetic):
+    """Estimate the smallest singular value of a triangular matrix, by its inverse."""
+    xp = arithmetic.xp
+    inverted = inverse(factor, arithmetic)
+    size = arithmetic.frobenius(inverted)  # scaled to one before squaring, against overflow
+    unit = inverted * reciprocal(size, xp)[..., None, None]
+    norm = size * xp.sqrt(largest_eigenvalue(arithmetic.gram(unit), arithmetic))
+    return reciprocal(norm, xp)

@@ -10,6 +10,7 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.linalg import solve_triangular as scipy_solve_triangular
 
 from linalg_ml.kernels import numpy_
 from tests.conftest import BACKENDS, backend_ready
@@ -156,6 +157,31 @@ def test_compute_type_is_restored(fake):
             assert fake.cupy.compute_types[np.float32] == number
             raise KeyError
         assert fake.cupy.compute_types[np.float32] == 1
+
+
+@pytest.mark.parametrize("kind", [float, complex])
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_cholesky_solve_reads_the_right_triangles(fake, monkeypatch, rng, kind, batch):
+    """CuPy's functions, by their documentation, are SciPy's for stacks too."""
+    linalg = ModuleType("cupyx.scipy.linalg")
+
+    def solve_triangular(a, b, trans=0, lower=False):
+        assert a.shape[:-2] == b.shape[:-2]
+        x = np.empty_like(b)
+        for index in np.ndindex(*a.shape[:-2]):
+            x[index] = scipy_solve_triangular(a[index], b[index], trans=trans, lower=lower)
+        return x
+
+    linalg.solve_triangular = solve_triangular
+    monkeypatch.setitem(sys.modules, "cupyx.scipy.linalg", linalg)
+    fake.cupy.linalg = SimpleNamespace(cholesky=np.linalg.cholesky)
+    a = rng.standard_normal((*batch, 5, 5)).astype(kind)
+    if kind is complex:
+        a += 1j * rng.standard_normal(a.shape)
+    a = a @ a.conj().mT + np.eye(5)
+    b = rng.standard_normal((5, 3)).astype(kind)
+    x = fake.kernels.cholesky_solve(a, b)
+    np.testing.assert_allclose(x, np.linalg.solve(a, b + 0 * a[..., :1]), atol=1e-12)
 
 
 def test_the_rounding_snippet_compiled_for_the_host(fake, tmp_path):

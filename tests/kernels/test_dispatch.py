@@ -14,7 +14,9 @@ from linalg_ml.kernels.dispatch import FILES_OF_KERNELS, kernels
 
 FOLDER = Path(package.__file__).parent
 FILES = {
-    path.stem: path for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "dispatch")
+    path.stem: path
+    for path in FOLDER.glob("*.py")
+    if path.stem not in ("__init__", "dispatch", "blocks")
 }
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from linalg_ml._core.namespace import dtype_name
 from linalg_ml.kernels import agnostic, numba_, numpy_
+from linalg_ml.kernels.blocks import lower_blocks
 from linalg_ml.kernels.dispatch import kernels
 
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14, "complex64": 4e-6, "complex128": 2e-14}
@@ -308,3 +309,74 @@ def test_quintic_is_its_formula(kind, shape):
         tolerance = 1e-4 if kind == "float32" else 1e-12
         np.testing.assert_allclose(quintic(x, 1.5, -0.7, 0.2), expected, rtol=tolerance)
     np.testing.assert_array_equal(x, before)
+
+
+@pytest.mark.parametrize("kind", ["float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize(
+    "shape", [(5, 5), (3, 7, 7), (0, 0), (300, 300), (2, 257, 257), (512, 512)]
+)
+def test_a_symmetric_product_by_blocks_is_the_whole_product(kind, shape):
+    rng = np.random.default_rng(0)
+
+    def commuting():
+        s = rng.standard_normal(shape) + (1j * rng.standard_normal(shape) if "c" in kind else 0)
+        s = (s + s.conj().mT) / max(1, shape[-1]) ** 0.5
+        return s.astype(kind), (s @ s + 0.5 * s).astype(kind), (3.0 * s).astype(kind)
+
+    a, b, y = commuting()
+    tolerance = 1e-4 if kind in ("float32", "complex64") else 1e-12
+    for left, right in ((a, b), (a, a)):
+        for alpha, beta in ((1.0, 0.0), (-0.7, 0.0), (2.0, 0.25)):
+            out = kernels("numpy").gemm_sym(left, right, alpha, beta, y)
+            np.testing.assert_allclose(
+                out, agnostic.gemm(left, right, alpha, beta, y), rtol=0, atol=tolerance
+            )
+            assert out.dtype == a.dtype
+            if shape[-1] >= 256:
+                np.testing.assert_array_equal(out, out.conj().mT)
+    x = a[..., : shape[-1] // 2 + 1]
+    gram = kernels("numpy").gram(x)
+    np.testing.assert_allclose(gram, x @ x.conj().mT, rtol=0, atol=tolerance)
+    if shape[-1] >= 256:
+        np.testing.assert_array_equal(gram, gram.conj().mT)
+
+
+@pytest.mark.parametrize("leaf", [1, 2, 3, 64])
+@pytest.mark.parametrize("order", [0, 1, 5, 8, 200])
+def test_blocks_tile_the_lower_triangle(order, leaf):
+    times = np.zeros((order, order), int)
+    for rows, columns in lower_blocks(order, leaf):
+        times[rows, columns] += 1
+        if rows != columns:
+            times[columns, rows] += 1
+    assert (times == 1).all()
+
+
+@pytest.mark.parametrize("library", ["torch", "jax.numpy"])
+def test_symmetric_products_by_halves(library):
+    xp = pytest.importorskip(library)
+    name = library.split(".")[0]
+    rng = np.random.default_rng(0)
+    for order in (5, 800):
+        s = rng.standard_normal((order, order)).astype(np.float32) / order**0.5
+        s = s + s.T
+        t = s @ s
+        for y, alpha, beta in ((None, 1.0, 0.0), (3 * s, 0.5, 2.0)):
+            given = None if y is None else xp.asarray(y)
+            out = kernels(name).gemm_sym(xp.asarray(s), xp.asarray(t), alpha, beta, given)
+            expected = agnostic.gemm(s, t, alpha, beta, y)
+            np.testing.assert_allclose(np.asarray(out), expected, atol=1e-4)
+            if order == 800:
+                np.testing.assert_array_equal(np.asarray(out), np.asarray(out).T)
+
+
+@pytest.mark.torch
+def test_gradients_pass_through_symmetric_products():
+    torch = pytest.importorskip("torch")
+    s = torch.randn(700, 700, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    s = ((s + s.mT) / 50).requires_grad_()
+    (kernels("torch").gemm_sym(s, s) ** 2).sum().backward()
+    found, s.grad = s.grad, None
+    (torch.matmul(s, s) ** 2).sum().backward()
+    # The halves give a gradient of their own on the space of symmetric matrices.
+    torch.testing.assert_close(found + found.mT, s.grad + s.grad.mT)

@@ -454,3 +454,13 @@ def test_tensors_that_require_gradients():
     result = polar(a)
     assert result.converged
     assert result.x.requires_grad
+
+
+def test_a_zero_matrix_in_a_stack_hides_no_singular_one():
+    rng = np.random.default_rng(0)
+    singular = rng.standard_normal((6, 2)) @ rng.standard_normal((2, 6))
+    good = rng.standard_normal((6, 6)) + 4 * np.eye(6)
+    stack = np.stack([np.zeros((6, 6)), singular, good])
+    for method in ("polar-express", "newton", "qdwh", "svd"):
+        fates = [status.name for status in polar(stack, method=method).statuses]
+        assert fates == ["SINGULAR", "SINGULAR", "CONVERGED"], method
