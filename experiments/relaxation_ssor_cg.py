@@ -17,6 +17,7 @@ def compute(cell, context):
     prepared = prepare(a).shifted(cell["offset"])
     omegas = np.linspace(LEFT, 1.9, cell["omegas"])
     counts = [ssor_cg(prepared, b, omega=omega, rtol=EPS).nit for omega in omegas]
+    at_bound = ssor_cg(prepared, b, omega=bounds.omega, rtol=EPS).nit
     free = [bounds.steps(omega) for omega in omegas]  # with tau = 1
     tau = max((k - 1) / (u - 1) for k, u in zip(counts, free, strict=True))
     for omega, count, u in zip(omegas, counts, free, strict=True):
@@ -30,6 +31,7 @@ def compute(cell, context):
             "nu": bounds.nu,
             "best_of_bound": bounds.omega,
             "over_least": count / min(counts),
+            "bound_over_least": at_bound / min(counts),
         }
 
 

@@ -49,6 +49,7 @@ def _single(omegas, b):
             "best_omega": bounds.omega,
             "actual": count,
             "asymptotic": bounds.asymptotic(omega),
+            "asymptotic_over_actual": bounds.asymptotic(omega) / count,
             "near": near,
             "near_over_actual": near / count,
             "energy_paper": bounds.energy_estimate(omega, corrected=False),
@@ -79,6 +80,7 @@ def _instances(omegas, shifts, sides):
         yield {
             "omega": omega,
             "actual": at.mean(),
+            "over_optimal": at.mean() / np.mean(best_actual),
             "actual_spread": at.std(ddof=1),
             "near": bound.mean(),
             "near_over_actual": (bound / at).min(),

@@ -1,9 +1,11 @@
 """One look for each way of choosing the relaxation parameter, in all figures about it."""
 
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
 from figures.style import PALETTE
 
 BLUE, VERMILION, GREEN, PINK, SKY, ORANGE, BLACK, _ = PALETTE
-GREY = "#777777"
+GREY, WINE = "#777777", "#882255"
 
 # policy: label, colour, marker, line
 _LOOKS = {
@@ -19,8 +21,8 @@ _LOOKS = {
     "adaptive": ("adaptive SOR, no learning", ORANGE, "P", "-."),
     "grid-minimum": ("best of the grid for each system", GREY, "P", ":"),
     "none": ("CG", GREY, "v", ":"),
-    "omega-1": ("omega = 1", ORANGE, "<", "-."),
-    "omega-1.5": ("omega = 1.5", ORANGE, ">", ":"),
+    "omega-1": ("omega = 1", WINE, "<", "-."),
+    "omega-1.5": ("omega = 1.5", WINE, ">", ":"),
 }
 
 
@@ -38,3 +40,15 @@ def color(policy):
 def name(policy):
     """Return how a policy is called in figures."""
     return _LOOKS[policy][0]
+
+
+def plain_numbers(axis, ticks, unit=1):
+    """Label a logarithmic axis with these numbers as they are, or in thousands, ..."""
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(lambda value, position: f"{value / unit:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def thousands(axis):
+    """Label an axis in thousands."""
+    axis.set_major_formatter(FuncFormatter(lambda value, position: f"{value / 1000:g}"))

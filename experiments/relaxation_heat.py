@@ -1,0 +1,176 @@
+"""Time steps of the heat equation by CG with SSOR, omega learned on the way."""
+
+import time
+
+import numpy as np
+
+from experiments.relaxation_tables import EPS
+from experiments.study import Study
+from linalg_ml import cg
+from linalg_ml.problems import HeatEquation, delsq, numgrid
+from linalg_ml.relaxation import (
+    ChebCB,
+    ContextBins,
+    Fixed,
+    TsallisINF,
+    UnimodalThompson,
+    prepare,
+    ssor_cg,
+)
+
+BINS, WINDOW = 6, 25
+SHOWN = ("tsallis", "chebyshev")  # whose choices are recorded
+
+
+def learners(arms, context_range, seed):
+    """Return the tuners; all but the first know the diffusion coefficient."""
+    plain = {"rng": seed, "least_cost": 1}
+    bins = {"context_range": context_range, "bins": BINS}
+    return {
+        "tsallis": TsallisINF(arms, **plain),
+        "tsallis-bins": ContextBins(TsallisINF(arms, **plain), **bins),
+        "thompson-bins": ContextBins(UnimodalThompson(arms, rng=seed), **bins),
+        "chebyshev": ChebCB(arms, context_range=context_range, **plain),
+    }
+
+
+def cells(parameters):
+    """One cell for each size: (cells along a side, stride of the table, seeds)."""
+    for side, stride, seeds in parameters["sizes"]:
+        cell = {"side": side, "stride": stride, "seeds": seeds}
+        yield cell | {k: parameters[k] for k in ("steps", "arms", "highest")}
+
+
+def compute(cell, context):
+    """Tabulate the steps of every arm along one trajectory, then run every policy by itself."""
+    heat = _Heat(cell["side"], cell["steps"])
+    arms = np.linspace(1, cell["highest"], cell["arms"])
+    unknowns = {"unknowns": heat.equation.start.size}
+    policies = {"none": None, "omega-1": Fixed(1.0), "omega-1.5": Fixed(1.5)}
+    if cell["stride"]:
+        table = heat.table(arms, cell["stride"])
+        best = arms[table.sum(axis=0).argmin()]
+        policies["best-fixed"] = Fixed(best)
+        total = cell["stride"] * table.min(axis=1).sum()
+        yield {"kind": "total", "policy": "grid-minimum", "iterations": total, **unknowns}
+        if cell["stride"] <= WINDOW // 5:
+            yield from _contour(heat, arms, table, cell["stride"])
+    plain = heat.run(None)
+    for seed in range(cell["seeds"]):
+        learned = learners(arms, heat.equation.context_range, 100 * context.seed + seed)
+        for name, tuner in {**({} if seed else policies), **learned}.items():
+            run = plain if tuner is None else heat.run(tuner)
+            omega = tuner.arms[0] if isinstance(tuner, Fixed) else None
+            yield {
+                "kind": "total",
+                "policy": name,
+                "seed": seed,
+                "omega": omega,
+                "iterations": sum(run["iterations"]),
+                "seconds": run["seconds"],
+                "over_plain": run["seconds"] / plain["seconds"],
+                "choosing": run["choosing"] / run["seconds"],
+                "norm": run["norm"],
+                **unknowns,
+            }
+            if name in SHOWN and not seed:
+                yield from _choices(name, run["omegas"])
+
+
+class _Heat:
+    """The equation, and its matrix without time: A / s is that plus I / s."""
+
+    def __init__(self, side, steps):
+        # Steps of 1/1000 as in the paper, so fewer steps reach less far.
+        self.equation = HeatEquation(side, steps=steps, end=steps / 1000)
+        self.laplacian = prepare(delsq(numgrid("S", side + 1)) * side**2)
+
+    def solve(self, step, b, u, omega):
+        """Solve one system, divided by s = kappa dt / 2, with SSOR-CG."""
+        s = self.equation.kappa((step + 0.5) / 1000) / 2000
+        matrix = self.laplacian.shifted(1 / s)
+        return ssor_cg(matrix, b / s, omega=omega, x0=u, rtol=EPS)
+
+    def run(self, tuner):
+        """Make all the steps, with CG if there is no tuner.
+
+        Processor time is that of choosing, of preparing the preconditioner and of solving; not
+        that of making the system.
+        """
+        u, iterations, omegas, choosing, seconds = self.equation.start, [], [], 0.0, 0.0
+        for step in range(self.equation.steps):
+            a, b, kappa = self.equation(step, u)
+            start = time.process_time()
+            if tuner is None:
+                result = cg(a, b, x0=u, rtol=EPS)
+            else:
+                omega = tuner.ask(kappa)
+                asked = time.process_time()
+                result = self.solve(step, b, u, omega)
+                solved = time.process_time()
+                tuner.tell(result.nit)
+                choosing += asked - start + time.process_time() - solved
+                omegas.append(omega)
+            seconds += time.process_time() - start
+            iterations.append(result.nit)
+            u = result.x
+        return {"iterations": iterations, "omegas": omegas, "seconds": seconds,
+                "choosing": choosing, "norm": np.linalg.norm(u)}  # fmt: skip
+
+    def table(self, arms, stride):
+        """Return the iterations of each arm at every stride-th step of one trajectory."""
+        u, rows = self.equation.start, []
+        for step in range(self.equation.steps):
+            _, b, _ = self.equation(step, u)
+            if step % stride == 0:
+                rows.append([self.solve(step, b, u, arm).nit for arm in arms])
+                best = arms[int(np.argmin(rows[-1]))]
+            u = self.solve(step, b, u, best).x
+        return np.array(rows)
+
+
+def _contour(heat, arms, table, stride):
+    """Yield the mean iterations of each arm in each window of time, and the coefficient."""
+    length = WINDOW // stride
+    for first in range(0, len(table), length):
+        rows = table[first : first + length]
+        middle = (first + len(rows) / 2) * stride / 1000
+        about = {"kind": "contour", "time": middle, "kappa": heat.equation.kappa(middle)}
+        for arm, mean in zip(arms, rows.mean(axis=0), strict=True):
+            yield {**about, "omega": arm, "iterations": mean}
+        # The middle of the parameters that are as good as the best, which are neighbours.
+        best = [arms[row == row.min()].mean() for row in rows]
+        yield {"kind": "choice", "policy": "grid-minimum", "time": middle,
+               "omega": np.mean(best), "spread": np.std(best)}  # fmt: skip
+
+
+def _choices(name, omegas):
+    for first in range(0, len(omegas), WINDOW):
+        part = omegas[first : first + WINDOW]
+        yield {"kind": "choice", "policy": name, "time": (first + len(part) / 2) / 1000,
+               "omega": np.mean(part), "spread": np.std(part)}  # fmt: skip
+
+
+STUDY = Study(
+    name="relaxation_heat",
+    title="Learning omega of CG with SSOR over the steps of a heat equation",
+    summary=(
+        "Crank-Nicolson steps of the heat equation with a diffusion coefficient between 0 and 10 "
+        "that changes with time, from the solution before, to 1e-8 of the right-hand side. Total "
+        "iterations and processor time of CG, of CG with SSOR for fixed and for learned "
+        "parameters, and what the best parameter of the grid for each step would have cost."
+    ),
+    compute=compute,
+    cells=lambda parameters: list(cells(parameters)),
+    cost=lambda cell: cell["side"] ** 2.7 * (cell["seeds"] + 1),
+    quick={"sizes": ((25, 1, 1), (40, 10, 1)), "steps": 1000, "arms": 10, "highest": 1.9},
+    full={
+        "sizes": ((25, 1, 3), (50, 1, 3), (100, 5, 3), (200, 50, 1), (400, 0, 1)),
+        "steps": 5000,
+        "arms": 20,
+        "highest": 1.95,
+    },
+    quick_seconds=15,
+    full_seconds=15000,
+    timed=True,
+)
