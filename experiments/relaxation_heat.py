@@ -163,7 +163,7 @@ STUDY = Study(
     compute=compute,
     cells=lambda parameters: list(cells(parameters)),
     cost=lambda cell: cell["side"] ** 2.7 * (cell["seeds"] + 1),
-    quick={"sizes": ((25, 1, 1), (40, 10, 1)), "steps": 1000, "arms": 10, "highest": 1.9},
+    quick={"sizes": ((25, 1, 1), (40, 5, 1)), "steps": 1000, "arms": 10, "highest": 1.9},
     full={
         "sizes": ((25, 1, 3), (50, 1, 3), (100, 5, 3), (200, 50, 1), (400, 0, 1)),
         "steps": 5000,

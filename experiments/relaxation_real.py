@@ -1,4 +1,4 @@
-"""Sequences of systems from real data: a lake under measured weather, labels of handwritten digits."""
+"""Sequences of systems from real data: a lake under measured weather, labels of digits."""
 
 import csv
 

@@ -4,10 +4,11 @@ from figures.relaxation_style import BLACK, BLUE, GREY, VERMILION, name
 from figures.style import PAGE, groups, new_figure
 
 CAPTION = (
-    "Top: the diffusion coefficient. Bottom: iterations of CG with SSOR for every omega of the grid "
-    "at each time (shades, means of 25 steps), the omega that two tuners chose (means and standard "
-    "deviations of 25 steps), the best of the grid at each step and the best fixed one. ChebCB "
-    "sees the coefficient and follows the valley, Tsallis-INF looks for one omega for all times."
+    "Top: the diffusion coefficient. Bottom: iterations of CG with SSOR for every omega of the "
+    "grid at each time (shades, means of 25 steps), the omega that two tuners chose (means and "
+    "standard deviations of 25 steps), the best of the grid at each step and the best fixed one. "
+    "ChebCB sees the coefficient and follows the valley; Tsallis-INF looks for one omega for all "
+    "times."
 )
 COLORS = {"tsallis": VERMILION, "chebyshev": BLUE, "grid-minimum": BLACK}
 

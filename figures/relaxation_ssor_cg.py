@@ -36,5 +36,6 @@ def draw(records):
         ax.set_ylabel("steps")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    figure.suptitle("The minimiser of the bound is a good omega for CG with SSOR", fontsize=10)  # fmt: skip
+    title = "The minimiser of the bound is a good omega for CG with SSOR"
+    figure.suptitle(title, fontsize=10)
     return figure
