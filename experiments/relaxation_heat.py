@@ -83,13 +83,18 @@ class _Heat:
     def __init__(self, side, steps):
         # Steps of 1/1000 as in the paper, so fewer steps reach less far.
         self.equation = HeatEquation(side, steps=steps, end=steps / 1000)
-        self.laplacian = prepare(delsq(numgrid("S", side + 1)) * side**2)
+        self.minus_laplacian = delsq(numgrid("S", side + 1)) * side**2
+        self.prepared = prepare(self.minus_laplacian)
 
-    def solve(self, step, b, u, omega):
-        """Solve one system, divided by s = kappa dt / 2, with SSOR-CG."""
-        s = self.equation.kappa((step + 0.5) / 1000) / 2000
-        matrix = self.laplacian.shifted(1 / s)
-        return ssor_cg(matrix, b / s, omega=omega, x0=u, rtol=EPS)
+    def right_hand_side(self, step, u):
+        """Return (I + s L) u + dt f, and s = kappa dt / 2, without making a matrix."""
+        middle = (step + 0.5) / 1000
+        s = self.equation.kappa(middle) / 2000
+        return u - s * (self.minus_laplacian @ u) + self.equation.source(middle) / 1000, s
+
+    def solve(self, b, s, u, omega):
+        """Solve one system, divided by s, with SSOR-CG."""
+        return ssor_cg(self.prepared.shifted(1 / s), b / s, omega=omega, x0=u, rtol=EPS)
 
     def run(self, tuner):
         """Make all the steps, with CG if there is no tuner.
@@ -99,14 +104,16 @@ class _Heat:
         """
         u, iterations, omegas, choosing, seconds = self.equation.start, [], [], 0.0, 0.0
         for step in range(self.equation.steps):
-            a, b, kappa = self.equation(step, u)
+            b, s = self.right_hand_side(step, u)
+            if tuner is None:
+                a = self.equation.matrix((step + 0.5) / 1000)
             start = time.process_time()
             if tuner is None:
                 result = cg(a, b, x0=u, rtol=EPS)
             else:
-                omega = tuner.ask(kappa)
+                omega = tuner.ask(self.equation.kappa(step / 1000))
                 asked = time.process_time()
-                result = self.solve(step, b, u, omega)
+                result = self.solve(b, s, u, omega)
                 solved = time.process_time()
                 tuner.tell(result.nit)
                 choosing += asked - start + time.process_time() - solved
@@ -121,11 +128,11 @@ class _Heat:
         """Return the iterations of each arm at every stride-th step of one trajectory."""
         u, rows = self.equation.start, []
         for step in range(self.equation.steps):
-            _, b, _ = self.equation(step, u)
+            b, s = self.right_hand_side(step, u)
             if step % stride == 0:
-                rows.append([self.solve(step, b, u, arm).nit for arm in arms])
+                rows.append([self.solve(b, s, u, arm).nit for arm in arms])
                 best = arms[int(np.argmin(rows[-1]))]
-            u = self.solve(step, b, u, best).x
+            u = self.solve(b, s, u, best).x
         return np.array(rows)
 
 

@@ -6,7 +6,7 @@ from figures.style import PAGE, groups, new_figure
 CAPTION = (
     "Mean iterations of SOR per system over the whole sequence, for every fixed omega of the grid "
     "(black) and for the tuners (horizontal lines, bands of two standard errors over the trials). "
-    "Whoever guesses omega must guess it within 0.1 to do better than UnimodalThompson, "
+    "Whoever guesses omega must guess it within 0.05 to do better than UnimodalThompson, "
     "which knows nothing of the systems."
 )
 NAMES = {"low": "shifts from Beta(2, 6)", "high": "shifts from Beta(1/2, 3/2)"}
