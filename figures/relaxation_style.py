@@ -1,7 +1,5 @@
 """One look for each way of choosing the relaxation parameter, in all figures about it."""
 
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
 from figures.style import PALETTE
 
 BLUE, VERMILION, GREEN, PINK, SKY, ORANGE, BLACK, _ = PALETTE
@@ -44,6 +42,8 @@ def name(policy):
 
 def plain_numbers(axis, ticks, unit=1):
     """Label a logarithmic axis with these numbers as they are, or in thousands, ..."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_major_formatter(FuncFormatter(lambda value, position: f"{value / unit:g}"))
     axis.set_minor_locator(NullLocator())
@@ -51,4 +51,6 @@ def plain_numbers(axis, ticks, unit=1):
 
 def thousands(axis):
     """Label an axis in thousands."""
+    from matplotlib.ticker import FuncFormatter
+
     axis.set_major_formatter(FuncFormatter(lambda value, position: f"{value / 1000:g}"))
