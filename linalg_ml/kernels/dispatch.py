@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 
 _FILES = {
-    "numpy": ("numba_", "numpy_"),
+    "numpy": ("numba_", "numba_coordinate", "numpy_"),
     "cupy": ("cupy_",),
     "torch": ("torch_",),
     "jax": ("jax_",),
@@ -34,6 +34,11 @@ FILES_OF_KERNELS = {
     "csr_solve_upper": ("numba_", "cupy_"),
     "csr_ic0": ("numba_",),
     "csr_sor": ("numba_",),
+    "coordinate_steps": ("numba_coordinate",),
+    "greedy_steps": ("numba_coordinate",),
+    "forest_solve": ("numba_coordinate",),
+    "forest_labels": ("numba_coordinate",),
+    "color_labels": ("numba_coordinate",),
 }
 
 
