@@ -52,9 +52,7 @@ def _coordinate_steps(
 
 
 @_compiled
-def _coordinate_steps_dense(
-    rows, order, v, x, offset, curvature, l1, lower, upper, residual
-):
+def _coordinate_steps_dense(rows, order, v, x, offset, curvature, l1, lower, upper, residual):
     changed = -1
     for k in range(order.size):
         i = order[k]
@@ -75,9 +73,7 @@ def _coordinate_steps_dense(
 
 
 @_compiled
-def _greedy_steps(
-    indptr, indices, data, steps, x, gradient, curvature, weight, l1, lower, upper
-):
+def _greedy_steps(indptr, indices, data, steps, x, gradient, curvature, weight, l1, lower, upper):
     changed = -1
     for k in range(steps):
         best, at, goal = -1.0, 0, x[0]

@@ -8,6 +8,7 @@ from linalg_ml.problems.exact import (
     polar_problem,
     sign_problem,
 )
+from linalg_ml.problems.label_propagation import LabelProblem, lattice_labels, two_moons_labels
 from linalg_ml.problems.matrices import (
     conditioned,
     gaussian,
@@ -23,8 +24,14 @@ from linalg_ml.problems.real import (
     real_matrix_info,
     real_matrix_names,
 )
+from linalg_ml.problems.sparse_regression import (
+    sparse_least_squares,
+    sparse_logistic,
+    sparse_softmax,
+)
 
 __all__ = [
+    "LabelProblem",
     "PolarProblem",
     "RealMatrix",
     "SignProblem",
@@ -33,13 +40,18 @@ __all__ = [
     "exact_sign_problem",
     "gaussian",
     "haar",
+    "lattice_labels",
     "named_spectrum",
     "polar_problem",
     "real_matrix",
     "real_matrix_info",
     "real_matrix_names",
     "sign_problem",
+    "sparse_least_squares",
+    "sparse_logistic",
+    "sparse_softmax",
     "symmetric_with_eigenvalues",
+    "two_moons_labels",
     "with_eigenvalues",
     "with_singular_values",
 ]

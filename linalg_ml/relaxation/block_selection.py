@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from linalg_ml.relaxation.block_partitions import grow_forest
-from linalg_ml.relaxation.block_quadratic import largest_eigenvalue
+from linalg_ml.relaxation.block_quadratic import newton_step
 
 BLIND = ("cyclic", "shuffled", "random", "lipschitz")
 GREEDY = ("gs", "gsl", "gsd", "gsd-gershgorin", "gsq")
@@ -154,21 +154,34 @@ class VariableBlocks:
     def _hard_thresholding(self, problem, point):
         """Return the support of a sparse step that lowers the quadratic bound the most.
 
-        Iterative hard thresholding on g^T d + d^T H d / 2, started from -g / L.
+        Iterative hard thresholding on g^T d + d^T H d / 2 in the variables sqrt(L_i) d_i, in which
+        H has a unit diagonal, started from the steps of the single coordinates. Their best ones
+        are taken instead where they promise more.
         """
         g = problem.loss.gradient(point)
-        d = -g / problem.curvature
-        d[np.setdiff1d(np.arange(d.size), _largest(np.abs(d), self.size))] = 0
+        scale = np.sqrt(problem.curvature)
+        slope = g / scale
+        single = _largest(np.abs(slope), self.size)
+        u, kept = np.zeros_like(g), single
+        u[kept] = -slope[kept]
         for _ in range(_THRESHOLDING_STEPS):
-            moved = d - (g + problem.apply_bound(d)) / self._largest
+            moved = u - (slope + problem.apply_bound(u / scale) / scale) / self._largest
             kept = _largest(np.abs(moved), self.size)
-            after = np.zeros_like(d)
+            after = np.zeros_like(u)
             after[kept] = moved[kept]
-            change = np.linalg.norm(after - d)
-            d = after
-            if change < 1e-10 * np.linalg.norm(d):
+            change = np.linalg.norm(after - u)
+            u = after
+            if change <= 1e-10 * np.linalg.norm(u):
                 break
-        return _largest(np.abs(d), self.size)
+        if np.array_equal(kept, single):
+            return kept
+        return max(kept, single, key=lambda index: self._promise(problem, g, index))
+
+    @staticmethod
+    def _promise(problem, g, index):
+        """Return g_b^T H_b^+ g_b."""
+        block = Block(index)
+        return -float(g[index] @ newton_step(problem.block_matrix(block), g[index]))
 
 
 class ForestBlocks:
@@ -197,4 +210,3 @@ def _largest(scores, size):
     if size >= scores.size:
         return np.arange(scores.size)
     return np.sort(np.argpartition(-scores, size - 1)[:size])
-

@@ -1,4 +1,4 @@
-"""New values of a chosen block: from a bound on its Hessian, or from the Hessian with a line search."""
+"""New values of a chosen block: from a bound on its Hessian, or by Newton with a search."""
 
 import numpy as np
 

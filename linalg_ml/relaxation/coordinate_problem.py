@@ -103,9 +103,13 @@ class CoordinateProblem:
         return self.loss.apply_bound(d)
 
     def largest_curvature(self):
-        """Return an upper estimate of the largest eigenvalue of H."""
+        """Return an upper estimate of the largest eigenvalue of H scaled to a unit diagonal."""
         rng = np.random.default_rng(0)  # an estimate should not depend on the draws of the rule
-        return 1.02 * lanczos_estimate(self.apply_bound, self.loss.size, self.curvature.dtype, rng)
+        scale = np.sqrt(self.curvature)
+        estimate = lanczos_estimate(
+            lambda u: self.apply_bound(u / scale) / scale, self.loss.size, scale.dtype, rng
+        )
+        return 1.02 * estimate
 
     def pull(self, point, gradient=None):
         """Return L_i times the proximal step of each coordinate backwards: the gradient, freed."""
