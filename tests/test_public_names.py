@@ -13,6 +13,7 @@ NAMES = {
     "Schedule",
     "Status",
     "cg",
+    "coordinate_descent",
     "deflated_cg",
     "gmres",
     "krylov",
@@ -25,6 +26,7 @@ NAMES = {
     "orthogonalize",
     "polar",
     "problems",
+    "relaxation",
     "round_to",
     "schedule",
     "schedule_names",
@@ -45,6 +47,7 @@ TAIL = {
 }
 SOLVERS = [
     linalg_ml.cg,
+    linalg_ml.coordinate_descent,
     linalg_ml.deflated_cg,
     linalg_ml.gmres,
     linalg_ml.minres,

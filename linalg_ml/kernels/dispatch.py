@@ -36,6 +36,8 @@ FILES_OF_KERNELS = {
     "csr_sor": ("numba_",),
     "coordinate_steps": ("numba_coordinate",),
     "greedy_steps": ("numba_coordinate",),
+    "gather_columns": ("numba_coordinate",),
+    "add_rows": ("numba_coordinate",),
     "forest_solve": ("numba_coordinate",),
     "forest_labels": ("numba_coordinate",),
     "color_labels": ("numba_coordinate",),

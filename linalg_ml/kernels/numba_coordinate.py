@@ -126,6 +126,53 @@ def greedy_steps(a, steps, x, gradient, curvature, weight, l1, lower, upper):
 
 
 @_compiled
+def _gather_columns(indptr, indices, data, index, place):
+    total = 0
+    for i in index:
+        total += indptr[i + 1] - indptr[i]
+    touched = np.empty(total, np.int64)
+    count = 0
+    for i in index:
+        for t in range(indptr[i], indptr[i + 1]):
+            if place[indices[t]] < 0:
+                place[indices[t]] = 0
+                touched[count] = indices[t]
+                count += 1
+    rows = np.sort(touched[:count])
+    for k in range(count):
+        place[rows[k]] = k
+    columns = np.zeros((count, index.size), data.dtype)
+    for j in range(index.size):
+        i = index[j]
+        for t in range(indptr[i], indptr[i + 1]):
+            columns[place[indices[t]], j] = data[t]
+    for k in range(count):
+        place[rows[k]] = -1
+    return rows, columns
+
+
+def gather_columns(a, index, place):
+    """Return the rows in which some columns of a CSC matrix have entries, and those, dense.
+
+    ``place`` holds -1 for each row, before and after.
+    """
+    return _gather_columns(a.indptr, a.indices, a.data, index, place)
+
+
+@_compiled
+def _add_rows(indptr, indices, data, rows, weights, out):
+    for k in range(rows.size):
+        for t in range(indptr[rows[k]], indptr[rows[k] + 1]):
+            for c in range(out.shape[1]):
+                out[indices[t], c] += data[t] * weights[k, c]
+
+
+def add_rows(a, rows, weights, out):
+    """Add A[rows]^T weights to ``out`` (n, k) in place, for a CSR matrix."""
+    _add_rows(a.indptr, a.indices, a.data, rows, weights, out)
+
+
+@_compiled
 def _forest_solve(indptr, indices, data, block, r, x):
     size = block.size
     place = np.full(indptr.size - 1, -1, np.int64)

@@ -49,7 +49,7 @@ class BlindOrder:
     def sample(self, size):
         """Return ``size`` different ones."""
         if self.rule == "random":
-            return self.rng.permutation(self.count)[:size]
+            return self.rng.choice(self.count, size, replace=False, shuffle=False)
         if self.rule == "lipschitz":
             weights = self._weights
             if weights is None or np.count_nonzero(weights) < size:
@@ -145,11 +145,18 @@ class VariableBlocks:
         """Return the next block."""
         if self._order is not None:
             return Block(np.sort(self._order.sample(self.size)))
-        if self.rule != "gsq":
-            return Block(_largest(np.abs(problem.pull(point) * self._weights), self.size))
-        if problem.part.trivial and self.size > 1:
+        if self.rule == "gsq" and problem.part.trivial and self.size > 1:
             return Block(self._hard_thresholding(problem, point))
-        return Block(_largest(problem.gains(point), self.size))
+        if self.rule == "gsq":
+            scores = problem.gains(point)
+        else:
+            scores = np.abs(problem.pull(point) * self._weights)
+        if not problem.part.trivial:
+            # Free coordinates that just had their turn score nothing, as those at a bound do. The
+            # block must hold all the free ones for a Newton step to finish.
+            bonus = np.finfo(scores.dtype).eps * scores.max()
+            scores = scores + bonus * problem.part.free(point.x)
+        return Block(_largest(scores, self.size))
 
     def _hard_thresholding(self, problem, point):
         """Return the support of a sparse step that lowers the quadratic bound the most.

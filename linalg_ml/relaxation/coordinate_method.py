@@ -141,7 +141,9 @@ class CompiledCoordinateDescent(CoordinateDescent):
             return np.sqrt(curvature)
         if self.rule == "gsd-gershgorin":
             return curvature / np.sqrt(np.maximum(problem.loss.gershgorin, curvature))
-        weights = curvature if self.rule == "lipschitz" else np.ones(problem.loss.size)
+        weights = problem.loss.lipschitz
+        if self.rule != "lipschitz":
+            weights = np.ones(problem.loss.size)
         return BlindOrder(self.rule, weights, problem.rng)
 
     def advance(self, problem, state, arithmetic, steps, target):

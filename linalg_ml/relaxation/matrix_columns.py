@@ -9,23 +9,23 @@ import numpy as np
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import asarray, is_sparse, library, to_numpy
+from linalg_ml.kernels.dispatch import kernels
+
+
+# Wider blocks of a sparse matrix stay sparse.
+_WIDEST_DENSE = 256
 
 
 class BlockColumns:
-    """Some columns of a matrix on the host: dense, or a sparse matrix in CSC form.
+    """Some columns of a matrix on the host, as far as their ``rows`` with entries.
 
-    ``rows`` says which rows they have entries in: a slice, or sorted indices.
+    ``columns`` is a dense array, or a CSC matrix where the block is wide; ``rows`` is a slice of
+    all rows or sorted indices; ``index`` are the coordinates.
     """
 
-    def __init__(self, columns, index):
-        self.index = index
+    def __init__(self, columns, index, rows=slice(None)):
+        self.columns, self.index, self.rows = columns, index, rows
         self._sparse = not isinstance(columns, np.ndarray)
-        self.rows = slice(None)
-        if self._sparse:
-            self.rows, places = np.unique(columns.indices, return_inverse=True)
-            parts = (columns.data, places.astype(np.int32), columns.indptr)
-            columns = type(columns)(parts, shape=(self.rows.size, index.size))
-        self.columns = columns
 
     def apply(self, d):
         """Return A_b d at ``rows``; d has shape (|b|,) or (|b|, k)."""
@@ -37,13 +37,14 @@ class BlockColumns:
 
     def at(self, index):
         """Return the rows ``index`` of the columns, dense, shape (len(index), |b|)."""
-        if not self._sparse:
+        if isinstance(self.rows, slice):
             return self.columns[index]
-        place = np.searchsorted(self.rows, index)
-        found = self.rows[np.minimum(place, self.rows.size - 1)] == index if self.rows.size else 0
         out = np.zeros((index.size, self.index.size), self.columns.dtype)
-        if np.any(found):
-            out[found] = self.columns[place[found]].toarray()
+        if self.rows.size:
+            place = np.minimum(np.searchsorted(self.rows, index), self.rows.size - 1)
+            found = self.rows[place] == index
+            part = self.columns[place[found]]
+            out[found] = part.toarray() if self._sparse else part
         return out
 
     def gram(self, left=None, right=None):
@@ -149,6 +150,7 @@ class SparseColumns:
         parts = (data, csc.indices.astype(kind, copy=False), csc.indptr.astype(kind, copy=False))
         self.csc = csc_array(parts, shape=self.shape)
         self._csr = None
+        self._place = np.full(self.shape[0], -1, np.int64)
 
     @property
     def csr(self):
@@ -174,15 +176,21 @@ class SparseColumns:
 
     def rows_adjoint(self, rows, ds, s, out):
         """Return A^T s, of which ``out`` is the value before the change ds of s at ``rows``."""
-        if rows.size > self.shape[0] // 2:
-            return self.rmatvec(s)
         self._arithmetic.count("rows", rows.size)
-        return out + self.csr[rows].T @ ds
+        weights, total = ds.reshape(rows.size, -1), out.reshape(out.shape[0], -1)
+        kernels("numpy").add_rows(self.csr, rows, weights, total)
+        return out
 
     def columns(self, index):
         """Return the columns ``index`` as `BlockColumns`."""
         self._arithmetic.count("columns", index.size)
-        return BlockColumns(self.csc[:, index], index)
+        if index.size <= _WIDEST_DENSE:
+            rows, columns = kernels("numpy").gather_columns(self.csc, index, self._place)
+            return BlockColumns(columns, index, rows)
+        part = self.csc[:, index]
+        rows, places = np.unique(part.indices, return_inverse=True)
+        places = (part.data, places.astype(part.indptr.dtype), part.indptr)
+        return BlockColumns(type(part)(places, shape=(rows.size, index.size)), index, rows)
 
     def squared_norms(self):
         """Return the squared norms of the columns."""
