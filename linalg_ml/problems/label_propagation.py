@@ -86,7 +86,7 @@ def lattice_labels(rows=50, columns=50, *, labelled=100, weight=1e5, seed=1):
     if not checks.count(labelled, "labelled") <= n:
         raise ValueError(f"labelled must be at most {n}, the number of nodes, got {labelled}")
     weight = checks.number(weight, "weight", above=0)
-    random = np.random.RandomState(checks.count(seed, "seed", minimum=0))  # noqa: NPY002
+    random = np.random.RandomState(checks.count(seed, "seed", minimum=0))
     node = np.arange(n)
     r, c = node % rows, node // rows
     down, right = node[r < rows - 1], node[c < columns - 1]

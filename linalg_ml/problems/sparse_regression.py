@@ -26,7 +26,7 @@ def _design(random, m, n):
 
 def _start(m, n, seed):
     m, n = checks.count(m, "m", minimum=2), checks.count(n, "n")
-    return m, n, np.random.RandomState(checks.count(seed, "seed", minimum=0))  # noqa: NPY002
+    return m, n, np.random.RandomState(checks.count(seed, "seed", minimum=0))
 
 
 def _coefficients(random, n):

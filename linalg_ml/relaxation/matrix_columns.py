@@ -11,7 +11,6 @@ from linalg_ml._core import checks
 from linalg_ml._core.namespace import asarray, is_sparse, library, to_numpy
 from linalg_ml.kernels.dispatch import kernels
 
-
 # Wider blocks of a sparse matrix stay sparse.
 _WIDEST_DENSE = 256
 

@@ -6,7 +6,7 @@ import scipy.optimize
 import scipy.sparse as sp
 import scipy.special
 
-from linalg_ml import Status, coordinate_descent
+from linalg_ml import coordinate_descent
 from linalg_ml.problems import sparse_least_squares
 from linalg_ml.relaxation.block_selection import RULES
 
