@@ -54,8 +54,8 @@ def test_two_moons():
     weights = -problem.a.toarray()
     np.fill_diagonal(weights, 0)
     assert set(np.unique(weights)) == {0, 1}
-    x = coordinate_descent(problem.a, problem.b, block="trees", rtol=1e-8).unwrap()
-    assert np.all(np.abs(x) <= 1)  # labels in between
+    x = coordinate_descent(problem.a, problem.b, block="trees").unwrap()
+    assert np.all(np.abs(x) <= 1 + 1e-4)  # labels in between
     upper = problem.unknown < 250
     assert np.mean(np.sign(x) == np.where(upper, 1, -1)) > 0.95
     degree = weights.sum(axis=1)

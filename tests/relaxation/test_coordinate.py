@@ -248,6 +248,68 @@ def test_lipschitz_sampling(rng):
     np.testing.assert_allclose(counts[[0, 1, 3]] / 300, [0.1, 0.3, 0.6], atol=0.09)
 
 
+def test_lipschitz_sampling_of_fixed_blocks():
+    """In proportion to the largest eigenvalue of each block: 1 + 4 and 1 + 0."""
+    a = np.ones((4, 4)) * 0.0
+    a[:2, :2] = [[1, 4], [4, 17]]
+    a[2:, 2:] = np.eye(2)
+    constant = np.linalg.eigvalsh(a[:2, :2])[-1]
+    rng, first = np.random.default_rng(0), 0
+    for _ in range(400):
+        x = coordinate_descent(
+            a, np.ones(4), rule="lipschitz", block=("order", 2), steps=1, rng=rng
+        ).x
+        first += x[2] == 0
+    assert first / 400 == pytest.approx(constant / (constant + 1), abs=0.03)
+
+
+def test_gsd_weighs_the_size_of_the_block():
+    """Of two blocks with like gradients the smaller is the better bet for its bound |b| L_i."""
+    a, b = np.eye(4), np.array([1.0, 1.0, 1.0, 1.6])
+    blocks = [[0, 1, 2], [3]]
+    x = coordinate_descent(a, b, rule="gsd", block=blocks, steps=1).x
+    assert np.flatnonzero(x).tolist() == [3]
+    x = coordinate_descent(a, b, rule="gsl", block=blocks, steps=1).x
+    assert np.flatnonzero(x).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("loss", ["quadratic", "least-squares"])
+def test_compiled_blind_rules_settle_when_the_plain_loop_does(system, storage, loss):
+    a, b = system
+    options = {"loss": loss, "l1": 0.4, "lower": -0.2, "steps": 60, "rng": 5, "rule": "shuffled"}
+    compiled = coordinate_descent(storage(a), b, update="exact", **options)
+    plain = coordinate_descent(storage(a), b, update="newton", block=("order", 1), **options)
+    assert type(compiled.method) is not type(plain.method)
+    np.testing.assert_allclose(compiled.x, plain.x, rtol=1e-10, atol=1e-13)
+    assert compiled.settled == plain.settled > 1
+
+
+@pytest.mark.parametrize("loss", ["quadratic", "least-squares", "logistic"])
+def test_the_exact_measure_starts_from_x(loss, rng):
+    """What the recurrences hold may drift; a confirmation does not look at it."""
+    from linalg_ml._core.precision import Arithmetic
+    from linalg_ml.relaxation.coordinate_losses import LOSSES
+    from linalg_ml.relaxation.coordinate_method import CoordinateDescent
+    from linalg_ml.relaxation.coordinate_problem import CoordinateProblem
+    from linalg_ml.relaxation.matrix_columns import as_columns
+    from linalg_ml.relaxation.separable import Separable
+
+    a, b = spd(5, rng), np.sign(rng.standard_normal(5))
+    arithmetic = Arithmetic(None, a)
+    smooth = LOSSES[loss](as_columns(a, arithmetic), b, tracked=True)
+    free = Separable(0.0, np.full(5, -np.inf), np.full(5, np.inf))
+    problem = CoordinateProblem(smooth, free, b, rng, np.zeros(5))
+    method = CoordinateDescent(rule="gs", update="matrix")
+    state = method.init(problem, arithmetic, None)
+    right = method.measure(problem, state, arithmetic, True)["residual"]
+    state.point.gradient = 0 * state.point.gradient
+    assert method.measure(problem, state, arithmetic, False)["residual"] == 0
+    assert method.measure(problem, state, arithmetic, True)["residual"] == right > 0
+    state = method.refresh(problem, state, arithmetic)
+    assert method.measure(problem, state, arithmetic, False)["residual"] == right
+
+
 def test_a_shuffled_pass_meets_every_coordinate_once(rng):
     a, b = np.diag(rng.uniform(1, 2, 10)), rng.uniform(1, 2, 10)
     for block, steps in ((1, 10), (2, 5)):
