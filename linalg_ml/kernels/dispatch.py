@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 
 _FILES = {
-    "numpy": ("numba_", "numba_relaxation", "numba_bandits", "numpy_"),
+    "numpy": ("numba_", "numba_relaxation", "numba_bandits", "numba_coordinate", "numpy_"),
     "cupy": ("cupy_",),
     "torch": ("torch_",),
     "jax": ("jax_",),
@@ -49,6 +49,13 @@ FILES_OF_KERNELS = {
     "append_row": ("numba_bandits",),
     "box_least_squares": ("numba_bandits",),
     "triangular_fit": ("numba_bandits",),
+    "coordinate_steps": ("numba_coordinate",),
+    "greedy_steps": ("numba_coordinate",),
+    "gather_columns": ("numba_coordinate",),
+    "add_rows": ("numba_coordinate",),
+    "forest_solve": ("numba_coordinate",),
+    "forest_labels": ("numba_coordinate",),
+    "color_labels": ("numba_coordinate",),
 }
 
 
