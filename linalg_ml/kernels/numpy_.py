@@ -115,8 +115,11 @@ def frobenius(a):
     real = a.real.dtype if a.dtype.kind == "c" else a.dtype
     with np.errstate(all="ignore"):
         if a.ndim == 2:
-            flat = a.reshape(-1)
-            squares = np.vdot(flat, flat).real
+            if a.flags.forc or a.dtype.kind == "c":
+                flat = a.reshape(-1, order="A")
+                squares = np.vdot(flat, flat).real
+            else:  # rows apart: no copy for these
+                squares = np.einsum("ij,ij->", a, a)
             low, high = _SAFE_SQUARES[real]
             if low < squares < high:
                 return np.sqrt(squares)
@@ -189,3 +192,17 @@ def cholesky_solve(a, b):
     for index in np.ndindex(*batch):
         x[index] = cholesky_solve(a[index], b[index])
     return x
+
+
+def cholesky_solver(a):
+    """Return the function b -> A^(-1) b of a Hermitian matrix, or None if it is not positive.
+
+    ``a`` has shape (n, n) and the b have shape (n, k).
+    """
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+    try:
+        factor = cho_factor(a, lower=True, check_finite=False)
+    except LinAlgError:
+        return None
+    return lambda b: cho_solve(factor, b, check_finite=False)

@@ -6,6 +6,7 @@ from linalg_ml._core import checks
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml.matrix_functions.automatic import Automatic, choose_automatically
 from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.direct_methods import SvdPolar
 from linalg_ml.matrix_functions.gram_method import GramPolarExpress
@@ -165,7 +166,8 @@ def polar(
     a = checks.matrix(a, "a")
     checks.choice(side, ("right", "left"), "side")
     rcond = check_rcond(rcond)
-    chosen = choose_method(method, degree, POLAR_METHODS)
+    chosen = choose_method(method, degree, {**POLAR_METHODS, "auto": Automatic})
+    automatic, direct = isinstance(chosen, Automatic), isinstance(chosen, SvdPolar)
     limits = check_limits(rtol, atol, maxiter, steps, check_every, callback)
     arithmetic = Arithmetic(precision, a)
     m, n = a.shape[-2:]
@@ -181,7 +183,11 @@ def polar(
         steps=limits.steps,
         transposed=transposed,
         large_side=transposed == (side == "left"),
+        estimate="none" if direct else "quick" if automatic else "full",
     )
+    if automatic:
+        problem.bound_backward = limits.rtol is None and limits.atol == 0
+        chosen = choose_automatically(problem, arithmetic, limits.rtol)
     return solve(
         chosen,
         problem,
