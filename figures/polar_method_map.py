@@ -1,0 +1,95 @@
+"""Which polar method wins where: a cell for each shape and condition number, by precision."""
+
+from figures.polar_style import BLACK, BLUE, GREEN, GREY, NAVY, ORANGE, PINK, SKY, VERMILION
+from figures.style import PAGE, groups, new_figure
+
+CAPTION = (
+    "The cheapest method whose result passed its own exact check, for each shape and condition "
+    "number; singular values evenly spaced on a logarithmic scale. In double and single precision "
+    "cost is CPU time of one thread, and the number in a cell the time over that of the SVD; "
+    "methods within 15 % of the fastest stand below. In bfloat16, which is emulated here, cost is "
+    "the work in matrix products, the number the work over that of Newton–Schulz, and only "
+    "methods of products compete. Grey: the matrix is singular to the precision, so no method "
+    "claims to have converged. All matrices have the same number of entries but for the stack, "
+    "which holds 32 of order 32."
+)
+# method: name, colour, whether white ink is read better on it
+LOOKS = {
+    "polar-express": ("Polar Express", BLUE, True),
+    "gram": ("Gram form", GREEN, True),
+    "cans": ("CANS", SKY, False),
+    "newton-schulz": ("Newton–Schulz", ORANGE, False),
+    "qdwh": ("QDWH", PINK, False),
+    "zolotarev": ("Zolotarev", NAVY, True),
+    "newton": ("scaled Newton", VERMILION, True),
+    "svd": ("SVD", "#F0E442", False),
+}
+SHORT = {"polar-express": "PE", "gram": "Gram", "cans": "CANS", "newton-schulz": "NS",
+         "qdwh": "QDWH", "zolotarev": "Zolo", "newton": "Newton", "svd": "SVD"}  # fmt: skip
+TITLES = {
+    "fp64": "double precision\n(time over SVD)",
+    "fp32": "single precision\n(time over SVD)",
+    "bf16": "bfloat16, products only\n(work over Newton–Schulz)",
+}
+CLOSE = 1.15
+
+
+def draw(records):
+    """Draw a panel for each precision."""
+    size = max(r["n"] for r in records)
+    panels = groups([r for r in records if r["n"] == size], "precision")
+    shapes = list(groups(records, "shape"))
+    conditions = sorted(groups(records, "condition"))
+    figure, axes = new_figure(PAGE, 4.3, columns=max(2, len(panels)))
+    for ax, (precision, rows) in zip(axes[0], panels.items(), strict=False):
+        cells = groups(rows, "condition", "shape")
+        for y, condition in enumerate(conditions):
+            for x, shape in enumerate(shapes):
+                _cell(ax, x, y, cells.get((condition, shape), []))
+        ax.set(xlim=(-0.5, len(shapes) - 0.5), ylim=(len(conditions) - 0.5, -0.5))
+        ax.set_xticks(range(len(shapes)), [name.replace(" ", "\n") for name in shapes])
+        ax.set_yticks(range(len(conditions)), [_power(c) for c in conditions])
+        ax.set_title(TITLES[precision])
+        ax.tick_params(length=0)
+        ax.grid(visible=False)
+        ax.spines[:].set_visible(False)
+    axes[0, 0].set_ylabel("condition number")
+    winners = groups([r for r in records if r["best"]], "method")
+    handles = [
+        axes[0, 0].plot([], [], "s", color=color, markersize=9, label=name)[0]
+        for method, (name, color, _) in LOOKS.items()
+        if method in winners
+    ]
+    handles += axes[0, 0].plot([], [], "s", color="#dddddd", markersize=9, label="none converges")
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    figure.suptitle(f"The cheapest method that converges (n = {size})", fontsize=10)
+    return figure
+
+
+def _cell(ax, x, y, rows):
+    """Colour one cell, and write the winner, its cost and who comes close."""
+    from matplotlib.patches import Rectangle
+
+    best = next((r for r in rows if r["best"]), None)
+    name, color, light = LOOKS[best["method"]] if best else ("", "#dddddd", False)
+    ax.add_patch(Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, color=color, linewidth=0))
+    ink = "white" if light else BLACK
+    if best is None:
+        ax.text(x, y, "singular" if rows else "–", ha="center", va="center", fontsize=6, color=GREY)
+        return
+    close = sorted(
+        (r["cost"], SHORT[r["method"]])
+        for r in rows
+        if r["converged"] and r["cost"] is not None and not r["best"]
+        and r["cost"] <= CLOSE * best["cost"]
+    )  # fmt: skip
+    ax.text(x, y - 0.22, SHORT[best["method"]], ha="center", va="center", color=ink, weight="bold",
+            fontsize=7)  # fmt: skip
+    ax.text(x, y + 0.04, f"{best['cost']:.2f}", ha="center", va="center", color=ink, fontsize=7)
+    if close:
+        text = "≈ " + close[0][1] + (" +" if len(close) > 1 else "")
+        ax.text(x, y + 0.3, text, ha="center", va="center", color=ink, fontsize=5)
+
+
+def _power(condition):
+    return f"{condition:g}" if condition < 1000 else f"1e{len(str(int(condition))) - 1}"
