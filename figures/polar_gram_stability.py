@@ -11,13 +11,13 @@ CAPTION = (
     "cures Newton–Schulz; Polar Express lifts small values faster, and in bfloat16 no single "
     "restart is enough. Grey: the direct form. Crosses: values beyond the picture, or infinite."
 )
-TITLES = {"bf16": "bfloat16", "fp16": "half precision", "fp32": "single precision"}
+PRECISIONS = ("bf16", "fp16", "fp32")
 METHODS = {"newton-schulz": "Newton–Schulz", "polar-express": "Polar Express"}
 LOOKS = {
     "never": ("Gram form, no restart", WINE, "o", "-"),
     "before step 2": ("restart before step 2", ORANGE, "^", "--"),
-    "before step 4": ("restart before step 4", GREEN, "D", "-."),
     "before step 3": ("restart before step 3", BLUE, "s", "-"),
+    "before step 4": ("restart before step 4", GREEN, "D", "-."),
     "before step 6": ("restart before step 6", BLUE, "s", "-"),
     "direct": ("direct form", GREY, "", "-"),
 }
@@ -27,7 +27,7 @@ CEILING = 1e6
 def draw(records):
     """Draw a row of panels for each method, a panel for each precision."""
     size = min(r["m"] for r in records)
-    records = [r for r in records if r["m"] == size and r["precision"] in TITLES]
+    records = [r for r in records if r["m"] == size and r["precision"] in PRECISIONS]
     methods = groups(records, "method")
     precisions = list(groups(records, "precision"))
     figure, axes = new_figure(PAGE, 4.9, rows=max(2, len(methods)), columns=len(precisions))
@@ -35,9 +35,9 @@ def draw(records):
         for ax, precision in zip(line, precisions, strict=True):
             chosen = [r for r in rows if r["precision"] == precision]
             _panel(ax, chosen)
-            ax.set_title(f"{METHODS[method]} in {TITLES[precision]}")
+            ax.set_title(f"{METHODS[method]} in {precision}")
         line[0].set_ylabel("largest singular value")
-        line[0].legend(loc="upper left", bbox_to_anchor=(0.0, 0.97))
+        line[-1].legend(loc="center")  # where nothing happens
     for ax in axes[-1]:
         ax.set_xlabel("step")
     figure.suptitle("In short formats the Gram form blows up unless it is restarted", fontsize=10)
@@ -50,9 +50,9 @@ def _panel(ax, rows):
         for k, found in enumerate(groups(forms.get(form, []), "draw").values()):
             found = sorted(found, key=lambda r: r["step"])
             inside = [r for r in found if r["largest"] <= CEILING]
-            look = {"color": color, "linestyle": line, "zorder": 2 + (form != "direct")}
+            look = {"color": color, "linestyle": line, "zorder": 3}
             if form == "direct":
-                look["linewidth"] = 3.5
+                look |= {"linewidth": 3.5, "zorder": 2}
             ax.plot(
                 [r["step"] for r in inside], [r["largest"] for r in inside],
                 marker=marker, markersize=3.5, label=label if k == 0 else None, **look,
@@ -63,4 +63,4 @@ def _panel(ax, rows):
                 ax.plot(ends[-1:], [CEILING][: len(ends)], "X", color=color, markersize=7,
                         clip_on=False, zorder=5)  # fmt: skip
     steps = max(r["step"] for r in rows)
-    ax.set(yscale="log", ylim=(0.5, CEILING), xlim=(1, steps), xticks=range(1, steps + 1))
+    ax.set(yscale="log", ylim=(0.5, CEILING), xlim=(0.8, steps + 0.2), xticks=range(1, steps + 1))

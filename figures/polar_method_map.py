@@ -7,7 +7,7 @@ CAPTION = (
     "The cheapest method whose result passed its own exact check, for each shape and condition "
     "number; singular values evenly spaced on a logarithmic scale. In double and single precision "
     "cost is CPU time of one thread, and the number in a cell the time over that of the SVD; "
-    "methods within 15 % of the fastest stand below. In bfloat16, which is emulated here, cost is "
+    "the next two within 15 % stand below. In bfloat16, which is emulated here, cost is "
     "the work in matrix products, the number the work over that of Newton–Schulz, and only "
     "methods of products compete. Grey: the matrix is singular to the precision, so no method "
     "claims to have converged. All matrices have the same number of entries but for the stack, "
@@ -40,7 +40,7 @@ def draw(records):
     panels = groups([r for r in records if r["n"] == size], "precision")
     shapes = list(groups(records, "shape"))
     conditions = sorted(groups(records, "condition"))
-    figure, axes = new_figure(PAGE, 4.3, columns=max(2, len(panels)))
+    figure, axes = new_figure(PAGE, 4.7, columns=max(2, len(panels)))
     for ax, (precision, rows) in zip(axes[0], panels.items(), strict=False):
         cells = groups(rows, "condition", "shape")
         for y, condition in enumerate(conditions):
@@ -80,15 +80,16 @@ def _cell(ax, x, y, rows):
     close = sorted(
         (r["cost"], SHORT[r["method"]])
         for r in rows
-        if r["converged"] and r["cost"] is not None and not r["best"]
+        if r["converged"] and r["cost"] is not None and r is not best
         and r["cost"] <= CLOSE * best["cost"]
     )  # fmt: skip
-    ax.text(x, y - 0.22, SHORT[best["method"]], ha="center", va="center", color=ink, weight="bold",
-            fontsize=7)  # fmt: skip
-    ax.text(x, y + 0.04, f"{best['cost']:.2f}", ha="center", va="center", color=ink, fontsize=7)
-    if close:
-        text = "≈ " + close[0][1] + (" +" if len(close) > 1 else "")
-        ax.text(x, y + 0.3, text, ha="center", va="center", color=ink, fontsize=5)
+    lines = [
+        (-0.3, SHORT[best["method"]], 7, "bold"),
+        (-0.07, f"{best['cost']:.2f}", 7, "normal"),
+        *((0.17 + 0.18 * k, f"≈ {name}", 5, "normal") for k, (_, name) in enumerate(close[:2])),
+    ]
+    for dy, text, size, weight in lines:
+        ax.text(x, y + dy, text, ha="center", va="center", color=ink, fontsize=size, weight=weight)
 
 
 def _power(condition):
