@@ -1,4 +1,4 @@
-"""The Gram form in short formats: largest singular value step by step, with and without restarts."""
+"""The Gram form in short formats: the largest singular value, with and without restarts."""
 
 import numpy as np
 

@@ -76,9 +76,9 @@ STUDY = Study(
     ),
     compute=compute,
     cost=lambda cell: cell["m"] ** 3 * cell["aspect"] * cell["steps"],
-    quick={"steps": [5, 10], "m": 256, "aspect": [1, 2, 4, 8, 16], "rounds": 3},
+    quick={"steps": [5, 10], "m": 256, "aspect": [1, 2, 4, 8, 16], "rounds": 5},
     full={"steps": [5, 10], "m": 1024, "aspect": [1, 2, 4, 8, 16], "rounds": 3},
-    quick_seconds=12,
+    quick_seconds=14,
     full_seconds=700,
     timed=True,
 )

@@ -91,10 +91,11 @@ STUDY = Study(
     summary=(
         "linalg_ml.polar by all methods on square, wide and tall matrices and a stack of small "
         "ones, with singular values evenly spaced on a logarithmic scale: status, error against "
-        "the SVD in double precision, also over u times the condition number, ||A - U H||_F / ||A||_F, and the cost. In fp64 and fp32 the "
-        "cost is the CPU time of one thread over that of the SVD; in bf16, which is emulated, the "
-        "operations in matrix products over those of Newton-Schulz, among the methods that need "
-        "nothing else; the matrix is given in fp32 there. Run it with one BLAS thread (OPENBLAS_NUM_THREADS=1)."
+        "the SVD in double precision, also over u times the condition number, "
+        "||A - U H||_F / ||A||_F, and the cost. In fp64 and fp32 the cost is the CPU time of one "
+        "thread over that of the SVD; in bf16, which is emulated, the operations in matrix "
+        "products over those of Newton-Schulz, among the methods that need nothing else; the "
+        "matrix is given in fp32 there. Run it with one BLAS thread (OPENBLAS_NUM_THREADS=1)."
     ),
     compute=compute,
     cost=lambda cell: 1.0 + (cell["n"] / 128) ** 3,

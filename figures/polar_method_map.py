@@ -71,7 +71,7 @@ def _cell(ax, x, y, rows):
     from matplotlib.patches import Rectangle
 
     best = next((r for r in rows if r["best"]), None)
-    name, color, light = LOOKS[best["method"]] if best else ("", "#dddddd", False)
+    _, color, light = LOOKS[best["method"]] if best else (None, "#dddddd", False)
     ax.add_patch(Rectangle((x - 0.48, y - 0.48), 0.96, 0.96, color=color, linewidth=0))
     ink = "white" if light else BLACK
     if best is None:
