@@ -56,7 +56,7 @@ def compute(cell, context):
             "backward": np.max(backward_error(a, result.x, result.hermitian)),
             "time_over_svd": seconds[method] / seconds["svd"],
             "cost": cost,
-            "best": bool(result.converged and cost == best),
+            "best": bool(result.converged and cost is not None and cost == best),
         }
 
 
