@@ -42,7 +42,7 @@ def compute(cell, context):
     seconds = {method: min(t for t, _ in found[1:]) for method, found in runs.items()}
     results = {method: found[-1][1] for method, found in runs.items()}
     costs = relative_costs(seconds, results, REFERENCE[precision])
-    best = min((c for m, c in costs.items() if results[m].converged), default=None)
+    best = cheapest(costs, [method for method, result in results.items() if result.converged])
     for method, result in results.items():
         cost = costs.get(method)
         error = np.max(polar_error(result.x, u @ vh))
@@ -56,7 +56,7 @@ def compute(cell, context):
             "backward": np.max(backward_error(a, result.x, result.hermitian)),
             "time_over_svd": seconds[method] / seconds["svd"],
             "cost": cost,
-            "best": bool(result.converged and cost is not None and cost == best),
+            "best": method in best,
         }
 
 
@@ -69,6 +69,12 @@ def relative_costs(seconds, results, reference):
         return {method: t / seconds["svd"] for method, t in seconds.items()}
     work = {method: results[method].counts["flops"] for method in PRODUCTS_ONLY}
     return {method: flops / work[reference] for method, flops in work.items()}
+
+
+def cheapest(costs, converged):
+    """Return the methods of the smallest cost among those that have one and converged."""
+    competing = {method: costs[method] for method in converged if method in costs}
+    return [method for method, cost in competing.items() if cost == min(competing.values())]
 
 
 def matrix(cell, context):

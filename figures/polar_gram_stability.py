@@ -58,9 +58,9 @@ def _panel(ax, rows):
                 marker=marker, markersize=3.5, label=label if k == 0 else None, **look,
             )  # fmt: skip
             if len(inside) < len(found):  # up to the edge, and a cross there
-                ends = [inside[-1]["step"], found[len(inside)]["step"]] if inside else []
-                ax.plot(ends, [inside[-1]["largest"], CEILING] if inside else [], **look)
-                ax.plot(ends[-1:], [CEILING][: len(ends)], "X", color=color, markersize=7,
-                        clip_on=False, zorder=5)  # fmt: skip
+                out = found[len(inside)]["step"]
+                ends = [(r["step"], r["largest"]) for r in inside[-1:]] + [(out, CEILING)]
+                ax.plot(*zip(*ends, strict=True), **look)
+                ax.plot(out, CEILING, "X", color=color, markersize=7, clip_on=False, zorder=5)
     steps = max(r["step"] for r in rows)
     ax.set(yscale="log", ylim=(0.5, CEILING), xlim=(0.8, steps + 0.2), xticks=range(1, steps + 1))
