@@ -17,7 +17,7 @@ CAPTION = (
 # method: name, colour, whether white ink is read better on it
 LOOKS = {
     "polar-express": ("Polar Express", BLUE, True),
-    "gram": ("Gram form", GREEN, True),
+    "gram": ("PE in Gram form", GREEN, True),
     "cans": ("CANS", SKY, False),
     "newton-schulz": ("Newton–Schulz", ORANGE, False),
     "qdwh": ("QDWH", PINK, False),
