@@ -50,7 +50,8 @@ def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
             return square
         return _combine(square, alpha, beta, y)
     if a.shape[-1] < _BLOCKED_FROM or not a.shape == b.shape == (a if y is None else y).shape:
-        return gemm(a, b, alpha, beta, y)
+        product = gemm(a, b, alpha, beta, y)
+        return 0.5 * (product + product.conj().mT)
     return _from_lower_half(a, b, alpha, beta, y)
 
 

@@ -23,26 +23,27 @@ __all__ = ["PlannedPolar", "choose_automatically"]
 _SAFETY = 1e-3
 _MARGIN = 1.06  # what the estimate of sigma_max may be too small by
 # Degrees that take singular values above a bound to one, the cheapest first, as `plan` finds them
-# with the costs of products on a CPU: to 1e-14, and to 2e-8. Below all bounds, steps of degree 5
+# with the costs of products on a CPU: to 1e-14, and to 3e-8. Below all bounds, steps of degree 5
 # come first.
 _DEGREES = {
     "full": (
         (0.94, (5, 5)),
-        (0.77, (5, 9)),
-        (0.55, (9, 9)),
-        (0.3, (3, 9, 9)),
-        (0.16, (5, 9, 9)),
-        (0.08, (3, 3, 9, 9)),
+        (0.76, (5, 9)),
+        (0.52, (9, 9)),
+        (0.24, (3, 9, 9)),
+        (0.15, (5, 9, 9)),
+        (0.1, (3, 3, 9, 9)),
+        (0.06, (3, 5, 9, 9)),
         (0.04, (5, 5, 9, 9)),
     ),
     "half": (
-        (0.9, (3, 5)),
-        (0.71, (5, 5)),
+        (0.88, (3, 5)),
+        (0.7, (5, 5)),
         (0.46, (5, 9)),
-        (0.31, (9, 9)),
-        (0.25, (5, 5, 5)),
-        (0.19, (3, 5, 9)),
-        (0.1, (5, 9, 9)),
+        (0.28, (9, 9)),
+        (0.2, (3, 5, 9)),
+        (0.12, (3, 9, 9)),
+        (0.07, (5, 9, 9)),
         (0.05, (3, 5, 5, 9)),
     ),
 }
