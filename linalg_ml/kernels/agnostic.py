@@ -138,3 +138,8 @@ def cholesky_solve(a, b):
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a = xp.broadcast_to(a, batch + a.shape[-2:])
     return xp.linalg.solve(a, xp.broadcast_to(b, batch + b.shape[-2:]))
+
+
+def thin_svd(a):
+    """Return P, s, Q^H with A = P diag(s) Q^H and min(m, n) singular values."""
+    return namespace(a).linalg.svd(a, full_matrices=False)

@@ -33,6 +33,7 @@ FILES_OF_KERNELS = {
     "solve_triangular": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "cholesky_solve": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "cholesky_solver": ("numpy_",),
+    "thin_svd": ("agnostic", "numpy_"),
     "csr_solve_lower": ("numba_", "cupy_"),
     "csr_solve_upper": ("numba_", "cupy_"),
     "csr_ic0": ("numba_",),

@@ -207,3 +207,12 @@ def cholesky_solver(a):
     except LinAlgError:
         return None
     return lambda b: cho_solve(factor, b, check_finite=False)
+
+
+def thin_svd(a):
+    """Return P, s, Q^H with A = P diag(s) Q^H and min(m, n) singular values; SciPy's is faster."""
+    from scipy.linalg import svd
+
+    if a.ndim > 2:
+        return np.linalg.svd(a, full_matrices=False)
+    return svd(a, full_matrices=False, check_finite=False)

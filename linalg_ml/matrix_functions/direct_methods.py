@@ -80,7 +80,7 @@ class SvdPolar(DirectMethod):
     def factor(self, a, exact):
         """Return P Q^H and the singular values."""
         wide = a.shape[-1] > a.shape[-2]  # the transpose is faster in LAPACK
-        p, s, qh = exact.xp.linalg.svd(adjoint(a) if wide else a, full_matrices=False)
+        p, s, qh = exact.kernels.thin_svd(adjoint(a) if wide else a)
         return (exact.mm(adjoint(qh), adjoint(p)) if wide else exact.mm(p, qh)), s
 
 
