@@ -73,6 +73,7 @@ class CoordinateDescent(Method):
         """Choose a block, move it."""
         block = state.chooser.choose(problem, state.point)
         columns = problem.columns(block)
+        arithmetic.count("columns", block.index.size)
         g = problem.loss.block_gradient(state.point, columns)
         before = state.point.x[block.index]
         after = STEPS[self.update](problem, state.point, block, columns, g, state.estimates)

@@ -110,6 +110,7 @@ def test_a_pass_is_as_many_updates_as_there_are_blocks():
     for block, expected in (("colors", 1000 * blocks), (1, 1000 * problem.b.size)):
         result = coordinate_descent(problem.a, problem.b, block=block, rtol=0)
         assert result.status is Status.MAXITER and result.nit == expected
+        assert result.counts["columns"] == 1000 * problem.b.size
 
 
 def test_greedy_forests_without_ties(rng):
