@@ -88,7 +88,7 @@ def choice(value, known, name):
     if not isinstance(value, str):
         raise TypeError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
     if value not in known:
-        close = get_close_matches(value, known, n=1)
+        close = get_close_matches(value.lower(), known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         listed = ", ".join(map(repr, known))
         raise ValueError(f"{name} must be one of {listed}, got {value!r}{hint}")

@@ -112,6 +112,8 @@ def test_choice():
         ValueError, match=r"method must be one of 'sor', 'ssor', got 'sorr'; did you mean"
     ):
         checks.choice("sorr", known, "method")
+    with pytest.raises(ValueError, match=r"got 'SSOR'; did you mean 'ssor'"):
+        checks.choice("SSOR", known, "method")
     with pytest.raises(ValueError, match=r"got 'xyz'$"):
         checks.choice("xyz", known, "method")
     with pytest.raises(TypeError, match=r"method must be one of .* got \['sor'\]"):
