@@ -32,6 +32,7 @@ FILES_OF_KERNELS = {
     "cg_update": ("agnostic", "numba_"),
     "solve_triangular": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "cholesky_solve": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
+    "cholesky_solver": ("numpy_",),
     "csr_solve_lower": ("numba_", "cupy_"),
     "csr_solve_upper": ("numba_", "cupy_"),
     "csr_ic0": ("numba_",),
