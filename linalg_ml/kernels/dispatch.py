@@ -43,7 +43,6 @@ FILES_OF_KERNELS = {
     "csr_chebyshev_sor": ("numba_relaxation",),
     "csr_ssor_cg": ("numba_relaxation",),
     "bsr_sor": ("numba_relaxation",),
-    "greedy_coloring": ("numba_relaxation",),
     "tsallis": ("numba_bandits",),
     "tsallis_draw": ("numba_bandits",),
     "add_baselines": ("numba_bandits",),

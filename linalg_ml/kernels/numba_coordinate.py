@@ -287,7 +287,7 @@ def forest_labels(a, order, most=None):
 
 
 @_compiled
-def _color_labels(indptr, indices, data, order):
+def _color_labels(indptr, indices, data, order, balanced):
     n = indptr.size - 1
     label = np.full(n, -1, np.int64)
     used = np.zeros(n + 1, np.int64)
@@ -301,17 +301,22 @@ def _color_labels(indptr, indices, data, order):
                 taken[label[v]] = k
         best = count
         for color in range(count):
-            if taken[color] != k and (best == count or used[color] < used[best]):
+            if taken[color] == k:
+                continue
+            if best == count or used[color] < used[best]:
                 best = color
+            if not balanced:
+                break
         label[u] = best
         used[best] += 1
         count = max(count, best + 1)
     return label, count
 
 
-def color_labels(a, order):
+def color_labels(a, order, balanced=True):
     """Colour nodes in this order: the least used colour that no neighbour has, else a new one.
 
-    Return (labels, colours).
+    Not ``balanced``, the first colour that no neighbour has, which needs fewer of them. Return
+    (labels, colours).
     """
-    return _color_labels(a.indptr, a.indices, a.data, order)
+    return _color_labels(a.indptr, a.indices, a.data, order, balanced)

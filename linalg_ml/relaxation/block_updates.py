@@ -54,6 +54,8 @@ def _minimise_model(problem, point, block, h, g):
     x = point.x[block.index]
     if problem.part.trivial:
         return x + newton_step(h, g)
+    if x.size == 1 and h[0, 0] > 0:
+        return problem.part.proximal_point(x - g / h[0], h[0], block.index)
     return proximal_newton_point(h, g, x, problem.part.part(block.index))
 
 

@@ -197,7 +197,7 @@ def coordinate_descent(
     problem = CoordinateProblem(smooth, part, home, generator(rng), start)
     if smooth.size == 0:
         return _empty(problem, method, arithmetic)
-    a_pass = _updates_in_a_pass(block, smooth.size)
+    a_pass = _updates_in_a_pass(block, problem)
     if maxiter is None and steps is None:
         maxiter = _PASSES * a_pass
     if check_every is None:
@@ -341,11 +341,12 @@ def _choose_method(loss, a, rule, block, update, norm, arithmetic):
     return kind(rule, block, update, norm)
 
 
-def _updates_in_a_pass(block, n):
+def _updates_in_a_pass(block, problem):
+    n = problem.loss.size
     if block == "forest":
         return 3
     if isinstance(block, str):
-        return 2
+        return len(problem.graph_partition(block))
     if isinstance(block, int):
         return math.ceil(n / block)
     return math.ceil(n / block[1]) if isinstance(block[0], str) else len(block)

@@ -8,11 +8,7 @@ import numpy as np
 from linalg_ml._core.result import Status
 from linalg_ml._core.solve import Method
 from linalg_ml.kernels.dispatch import kernels
-from linalg_ml.relaxation.block_partitions import (
-    color_graph,
-    split_coordinates,
-    tree_partition,
-)
+from linalg_ml.relaxation.block_partitions import split_coordinates
 from linalg_ml.relaxation.block_selection import (
     BlindOrder,
     FixedBlocks,
@@ -58,10 +54,8 @@ class CoordinateDescent(Method):
             return VariableBlocks(rule, min(block, problem.loss.size), problem)
         if isinstance(block, int):
             partition = split_coordinates(problem.curvature, block)
-        elif block == "colors":
-            partition = color_graph(problem.graph)
-        elif block == "trees":
-            partition = tree_partition(problem.graph)
+        elif isinstance(block, str):
+            partition = problem.graph_partition(block)
         elif isinstance(block[0], str):
             partition = split_coordinates(problem.loss.lipschitz, block[1], order=block[0])
         else:
@@ -79,6 +73,7 @@ class CoordinateDescent(Method):
         """Choose a block, move it."""
         block = state.chooser.choose(problem, state.point)
         columns = problem.columns(block)
+        arithmetic.count("columns", block.index.size)
         g = problem.loss.block_gradient(state.point, columns)
         before = state.point.x[block.index]
         after = STEPS[self.update](problem, state.point, block, columns, g, state.estimates)

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 
 from linalg_ml._core.namespace import asarray
-from linalg_ml.relaxation.block_partitions import as_graph
+from linalg_ml.relaxation.block_partitions import as_graph, color_graph, tree_partition
 from linalg_ml.relaxation.block_quadratic import lanczos_estimate, largest_eigenvalue
 from linalg_ml.relaxation.coordinate_losses import Quadratic
 from linalg_ml.relaxation.matrix_columns import SparseColumns
@@ -35,13 +35,20 @@ class CoordinateProblem:
         self.not_forests = {None}  # keys of blocks whose graph has a cycle, or is not known
         self.all_forests = False
         self.patience = 200
-        self._columns, self._matrices, self._constants = {}, {}, {}
+        self._columns, self._matrices, self._constants, self._partitions = {}, {}, {}, {}
 
     @cached_property
     def graph(self):
         """The matrix of a quadratic by rows, for its graph."""
         a = self.loss.a
         return as_graph(a.csr if isinstance(a, SparseColumns) else np.asarray(a.a))
+
+    def graph_partition(self, name):
+        """Return the blocks of "colors" or "trees"."""
+        if name not in self._partitions:
+            divide = {"colors": color_graph, "trees": tree_partition}[name]
+            self._partitions[name] = divide(self.graph)
+        return self._partitions[name]
 
     def may_be_forest(self, block):
         """Say whether a block is solved as a forest until a cycle is found."""

@@ -93,7 +93,6 @@ class DenseColumns:
 
     def columns(self, index):
         """Return the columns ``index`` as `BlockColumns`."""
-        self._arithmetic.count("columns", index.size)
         if self.rows_of_transpose is not None:
             return BlockColumns(self.rows_of_transpose[index].T, index)
         xp = self._arithmetic.xp
@@ -182,7 +181,6 @@ class SparseColumns:
 
     def columns(self, index):
         """Return the columns ``index`` as `BlockColumns`."""
-        self._arithmetic.count("columns", index.size)
         if index.size <= _WIDEST_DENSE:
             rows, columns = kernels("numpy").gather_columns(self.csc, index, self._place)
             return BlockColumns(columns, index, rows)

@@ -1,5 +1,7 @@
 """Coordinate descent against other solvers, by its invariants, and at the edges."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -8,7 +10,10 @@ import scipy.special
 
 from linalg_ml import coordinate_descent
 from linalg_ml.problems import sparse_least_squares
+from linalg_ml.relaxation.block_quadratic import proximal_newton_point
 from linalg_ml.relaxation.block_selection import RULES
+from linalg_ml.relaxation.block_updates import _minimise_model
+from linalg_ml.relaxation.separable import Separable
 
 GRADIENT = {"rtol": 1e-9}
 
@@ -399,9 +404,6 @@ def test_the_support_settles_and_the_newton_step_finishes():
 
 def test_block_problems_are_solved_to_the_end(rng):
     """The active-set method against a long run of single coordinates."""
-    from linalg_ml.relaxation.block_quadratic import proximal_newton_point
-    from linalg_ml.relaxation.separable import Separable
-
     for condition, l1 in ((10, 0.0), (1e6, 0.0), (1e6, 0.2), (1e3, 1.0)):
         h, slope = spd(15, rng, condition), rng.standard_normal(15)
         part = Separable(l1, np.full(15, -0.5), np.r_[np.full(8, 0.1), np.full(7, np.inf)])
@@ -410,3 +412,15 @@ def test_block_problems_are_solved_to_the_end(rng):
         step = part.step(y, slope + h @ (y - x), np.diagonal(h))
         assert np.max(np.abs(step) * np.diagonal(h)) < 1e-12 * condition
         assert np.all((y >= part.lower) & (y <= part.upper))
+
+
+@pytest.mark.parametrize("h", [0.0, 1e-3, 2.0])
+def test_a_single_coordinate_is_a_small_block(rng, h):
+    """Its closed form is what the method for blocks finds, and where H vanishes that one runs."""
+    part = Separable(0.7, np.array([-1.0]), np.array([1.5]))
+    problem = SimpleNamespace(part=part)
+    for _ in range(50):
+        x, g, model = rng.uniform(-1, 1.5, 1), 3 * rng.standard_normal(1), np.array([[h]])
+        point, block = SimpleNamespace(x=x), SimpleNamespace(index=np.array([0]))
+        y = _minimise_model(problem, point, block, model, g)
+        np.testing.assert_allclose(y, proximal_newton_point(model, g, x, part), atol=1e-12)

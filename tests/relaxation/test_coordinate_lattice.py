@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.sparse.linalg
 
-from linalg_ml import coordinate_descent
-from linalg_ml.problems import lattice_labels
-from linalg_ml.relaxation import grow_forest, lattice_trees, red_black
+from linalg_ml import Status, coordinate_descent
+from linalg_ml.problems import lattice_labels, two_moons_labels
+from linalg_ml.relaxation import color_graph, grow_forest, lattice_trees, red_black
 
 OPTIMUM = -1045999575.2270697
 # f(x_k) - f* after k = 1, 2, 5, ... updates, x_0 = 0.
@@ -101,6 +101,16 @@ def test_forests_beat_red_black_to_a_solution(lattice):
         assert np.linalg.norm(g) <= 1.001e-8 * np.linalg.norm(lattice.b)
         nit[block] = result.nit
     assert nit["trees"] < nit["colors"]
+
+
+def test_a_pass_is_as_many_updates_as_there_are_blocks():
+    problem = two_moons_labels(300, labelled=30)
+    blocks = len(color_graph(problem.a))
+    assert blocks > 2
+    for block, expected in (("colors", 1000 * blocks), (1, 1000 * problem.b.size)):
+        result = coordinate_descent(problem.a, problem.b, block=block, rtol=0)
+        assert result.status is Status.MAXITER and result.nit == expected
+        assert result.counts["columns"] == 1000 * problem.b.size
 
 
 def test_greedy_forests_without_ties(rng):
