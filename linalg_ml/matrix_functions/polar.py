@@ -81,8 +81,8 @@ def polar(
         least fp32.
     degree : int, optional
         Odd degree of the polynomials, 3 to 13, for the methods that have the choice
-        ("polar-express", "cans", "newton-schulz"); 5 if None. From 11 on the large coefficients
-        cost "polar-express" several digits.
+        ("polar-express", "cans", "newton-schulz"); 5 if None. From 9 on the large coefficients
+        cost "polar-express" digits: at condition number 1e4 one at degree 9, several above.
     rtol, atol : float, optional
         Stop when residual <= max(rtol, atol), the residual being an estimate of the forward
         error. With neither, stop at backward stability: orthogonality and ||A - U H||_F /
@@ -136,8 +136,8 @@ def polar(
     square of the same order as A and no tolerance is given, takes a bound on the backward error in
     place of the backward error wherever the bound is good enough: one product less. Its Halley
     step is used for condition numbers up to about 150, polynomials of degree 5 come before it up
-    to some 1e3, and the SVD beyond. On a GPU the choice is between polynomials alone; in 16-bit formats
-    and TF32 it is "polar-express".
+    to some 1e3, and the SVD beyond. On a GPU the choice is between polynomials alone; in 16-bit
+    formats and TF32 it is "polar-express".
 
     The error of U is about the unit roundoff times the condition number in every method; no
     method resolves singular values below the unit roundoff. Then ``rtol`` cannot be met, and the
