@@ -70,8 +70,8 @@ def orthogonalize(a, /, *, steps=5, schedule=None, precision=None, form="auto"):
     error of the five polynomials, 0.15; where they would not, as in bf16, the direct form is
     used.
 
-    The norm is computed without overflow or underflow in at least fp32 before anything is rounded, so the
-    result does not depend on the scale of ``a``.
+    The norm is computed without overflow or underflow in at least fp32 before anything is
+    rounded, so the result does not depend on the scale of ``a``.
 
     After five steps the singular values lie within 0.15 of one if they were above 1e-3 of the
     Frobenius norm; in bf16 the rounding of 0.004 comes on top. A schedule without safety factor
