@@ -27,19 +27,25 @@ _PLACES = {
         "schedule_names",
         "shortest_schedule",
     ),
+    "linalg_ml.relaxation.sor": ("sor", "ssor"),
+    "linalg_ml.relaxation.ssor_cg": ("ssor_cg",),
+    "linalg_ml.relaxation.optimal_omega": ("optimal_omega",),
+    "linalg_ml.relaxation.sequence": ("solve_sequence",),
     "linalg_ml.krylov.cg": ("cg",),
     "linalg_ml.krylov.deflation": ("deflated_cg",),
     "linalg_ml.krylov.gmres": ("gmres",),
     "linalg_ml.krylov.minres": ("minres",),
+    "linalg_ml.relaxation.coordinate": ("coordinate_descent",),
     "linalg_ml._core.precision": ("Precision", "matmul", "round_to"),
     "linalg_ml._core.result": ("ConvergenceError", "Result", "Status"),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ALIASES = {"matrix_sign": "signm"}
-_ROOMS = ("krylov", "matrix_functions", "metrics", "problems")
+_ROOMS = ("krylov", "matrix_functions", "metrics", "problems", "relaxation")
 _MEANT = {
     "conjugate_gradient": "cg",
     "conjugate_gradients": "cg",
+    "gauss_seidel": "sor",
     "msign": "orthogonalize",
     "newton_schulz": "orthogonalize",
     "orth": "orthogonalize",

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from linalg_ml._core.namespace import device, dtype_name, is_array, is_sparse, library
+from linalg_ml._core.namespace import device, dtype_name, is_array, is_full, is_sparse, library
 
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _COMPLEX = ("complex64", "complex128")
@@ -36,6 +36,8 @@ def array(a, name):
             raise ValueError(f"{name} must be a rectangular array; {error}") from None
         if a.dtype.kind in "iu":
             a = a.astype(np.float64)
+    if not is_full(a):
+        raise TypeError(f"{name} must be a full tensor, got layout {a.layout}; use its to_dense()")
     if dtype_name(a) not in _FLOATS + _COMPLEX:
         raise TypeError(
             f"{name} must hold floating-point numbers, got dtype {dtype_name(a)}; "
@@ -86,7 +88,7 @@ def choice(value, known, name):
     if not isinstance(value, str):
         raise TypeError(f"{name} must be one of {', '.join(map(repr, known))}, got {value!r}")
     if value not in known:
-        close = get_close_matches(value, known, n=1)
+        close = get_close_matches(value.lower(), known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         listed = ", ".join(map(repr, known))
         raise ValueError(f"{name} must be one of {listed}, got {value!r}{hint}")

@@ -68,6 +68,11 @@ def is_sparse(a):
     return False
 
 
+def is_full(a):
+    """Say whether an array stores every entry; sparse tensors of PyTorch do not."""
+    return library(a) != "torch" or a.layout == sys.modules["torch"].strided
+
+
 def is_traced(a):
     """Say whether ``a`` is a JAX tracer, whose values cannot be read."""
     jax = sys.modules.get("jax")

@@ -1,5 +1,7 @@
 """One linear operator from dense arrays, sparse matrices, SciPy operators and callables."""
 
+import numpy as np
+
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import (
     astype,
@@ -178,7 +180,7 @@ def operator(a, arithmetic, *, size=None, name="a"):
         if size is None:
             raise ValueError(f"{name} is a function, so its size must be given")
         return FunctionOperator(a, (size, size), arithmetic, name=name)
-    if isinstance(a, (list, tuple)):
+    if isinstance(a, (list, tuple, np.ndarray)):
         return DenseOperator(checks.matrix(a, name), arithmetic)
     raise TypeError(
         f"{name} must be a matrix, a sparse matrix, a LinearOperator or a function, "

@@ -153,6 +153,8 @@ class Arithmetic:
         self._plain_gram = self._gram_enforced if self._enforced else self.kernels.gram
         self._gemm = self._choose_gemm(self._plain_gemm)
         self._gemm_sym = self._choose_gemm(self._plain_gemm_sym)
+        if self._short and self.native and self.policy.rounding == "fused":
+            self._gemm_sym = self._gemm_sym_native
         self._gram = self._choose_gram()
         plain = self.library == "numpy" and self.native
         self._fused_quintic = self.kernels.quintic if plain else None
@@ -382,6 +384,10 @@ class Arithmetic:
     def _gemm_enforced(self, a, b, alpha, beta, y):
         with self._library_mode():
             return self.kernels.gemm(a, b, alpha, beta, y)
+
+    def _gemm_sym_native(self, a, b, alpha, beta, y):
+        product = self.kernels.gemm_native(a, b, alpha, beta, y)
+        return product if a is b else 0.5 * (product + product.mT)
 
     def _gemm_sym_enforced(self, a, b, alpha, beta, y):
         with self._library_mode():

@@ -217,7 +217,7 @@ class Result:
             worst_residual = _worst_number(self.residual)
             if not math.isnan(worst_residual):
                 parts.append(f"residual={worst_residual:.2e}")
-        parts += [f"{name}={value:g}" for name, value in self.counts.items()]
+        parts += [f"{name}={value:g}" for name, value in self.counts.items() if value]
         parts.append(f"precision={self.precision!r}")
         if self.extras:
             parts.append("extras: " + ", ".join(self.extras))

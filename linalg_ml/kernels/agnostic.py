@@ -6,6 +6,7 @@ import numpy as np
 
 from linalg_ml._core.namespace import asarray, astype, dtype_name, is_complex, namespace, to_numpy
 from linalg_ml.kernels import numpy_
+from linalg_ml.kernels.blocks import adjoint
 
 
 def gemm(a, b, alpha=1.0, beta=0.0, y=None):
@@ -31,9 +32,11 @@ def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
 def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y where a, b, y and the result are symmetric or Hermitian.
 
-    ``alpha`` and ``beta`` are real. Half of the result may be computed and the other half copied.
+    ``alpha`` and ``beta`` are real. Half of the result may be computed and the other half copied;
+    the result is exactly Hermitian unless ``b`` is ``a`` itself, whose square is nearly so.
     """
-    return gemm(a, b, alpha, beta, y)
+    product = gemm(a, b, alpha, beta, y)
+    return product if a is b else 0.5 * (product + adjoint(product))
 
 
 def gram(a):
@@ -135,3 +138,8 @@ def cholesky_solve(a, b):
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a = xp.broadcast_to(a, batch + a.shape[-2:])
     return xp.linalg.solve(a, xp.broadcast_to(b, batch + b.shape[-2:]))
+
+
+def thin_svd(a):
+    """Return P, s, Q^H with A = P diag(s) Q^H and min(m, n) singular values."""
+    return namespace(a).linalg.svd(a, full_matrices=False)

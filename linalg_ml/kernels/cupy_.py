@@ -46,7 +46,7 @@ def round_to(a, target, *, inplace=False):
 def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y where a, b, y and the result are Hermitian, half of it computed."""
     if a.ndim != 2 or a.shape[-1] < _BY_HALVES_FROM:
-        return agnostic.gemm(a, b, alpha, beta, y)
+        return agnostic.gemm_sym(a, b, alpha, beta, y)
     return product_by_halves(agnostic.gemm, cupy.concatenate, a, b, alpha, beta, y, _LEAF)
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 
 _FILES = {
-    "numpy": ("numba_", "numba_relaxation", "numba_bandits", "numpy_"),
+    "numpy": ("numba_", "numba_relaxation", "numba_bandits", "numba_coordinate", "numpy_"),
     "cupy": ("cupy_",),
     "torch": ("torch_",),
     "jax": ("jax_",),
@@ -32,6 +32,8 @@ FILES_OF_KERNELS = {
     "cg_update": ("agnostic", "numba_"),
     "solve_triangular": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "cholesky_solve": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
+    "cholesky_solver": ("numpy_",),
+    "thin_svd": ("agnostic", "numpy_"),
     "csr_solve_lower": ("numba_", "cupy_"),
     "csr_solve_upper": ("numba_", "cupy_"),
     "csr_ic0": ("numba_",),
@@ -41,7 +43,6 @@ FILES_OF_KERNELS = {
     "csr_chebyshev_sor": ("numba_relaxation",),
     "csr_ssor_cg": ("numba_relaxation",),
     "bsr_sor": ("numba_relaxation",),
-    "greedy_coloring": ("numba_relaxation",),
     "tsallis": ("numba_bandits",),
     "tsallis_draw": ("numba_bandits",),
     "add_baselines": ("numba_bandits",),
@@ -49,6 +50,13 @@ FILES_OF_KERNELS = {
     "append_row": ("numba_bandits",),
     "box_least_squares": ("numba_bandits",),
     "triangular_fit": ("numba_bandits",),
+    "coordinate_steps": ("numba_coordinate",),
+    "greedy_steps": ("numba_coordinate",),
+    "gather_columns": ("numba_coordinate",),
+    "add_rows": ("numba_coordinate",),
+    "forest_solve": ("numba_coordinate",),
+    "forest_labels": ("numba_coordinate",),
+    "color_labels": ("numba_coordinate",),
 }
 
 

@@ -14,7 +14,7 @@ _MODES = {"fp32": "highest", "tf32": "tensorfloat32"}
 def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y where a, b, y and the result are Hermitian, half of it computed."""
     if a.shape[-1] < _BY_HALVES_FROM or jax.default_backend() != "cpu":
-        return agnostic.gemm(a, b, alpha, beta, y)
+        return agnostic.gemm_sym(a, b, alpha, beta, y)
     return _by_halves(a, b, alpha, beta, None if beta == 0 else y)
 
 

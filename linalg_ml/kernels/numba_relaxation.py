@@ -348,28 +348,3 @@ def bsr_sor(matrix, b, x, omega, sweep, sweeps, target=None):
         b, x, matrix.real(omega), DIRECTIONS[sweep], sweeps, goal,
     )  # fmt: skip
     return done, None if target is None else residual
-
-
-# Colouring --------------------------------------------------------------------------------------
-
-
-@_compiled
-def _greedy(indptr, indices, order, colors, seen):
-    for t in range(order.size):
-        i = order[t]
-        for k in range(indptr[i], indptr[i + 1]):
-            j = indices[k]
-            if colors[j] >= 0:
-                seen[colors[j]] = t
-        color = 0
-        while seen[color] == t:
-            color += 1
-        colors[i] = color
-
-
-def greedy_coloring(indptr, indices, order):
-    """Return the colour of each vertex, given in turn the least that no neighbour has."""
-    n = order.size
-    colors = np.full(n, -1, np.int64)
-    _greedy(indptr, indices, order, colors, np.full(n + 1, -1, np.int64))
-    return colors

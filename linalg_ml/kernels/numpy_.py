@@ -50,7 +50,8 @@ def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
             return square
         return _combine(square, alpha, beta, y)
     if a.shape[-1] < _BLOCKED_FROM or not a.shape == b.shape == (a if y is None else y).shape:
-        return gemm(a, b, alpha, beta, y)
+        product = gemm(a, b, alpha, beta, y)
+        return 0.5 * (product + product.conj().mT)
     return _from_lower_half(a, b, alpha, beta, y)
 
 
@@ -115,8 +116,11 @@ def frobenius(a):
     real = a.real.dtype if a.dtype.kind == "c" else a.dtype
     with np.errstate(all="ignore"):
         if a.ndim == 2:
-            flat = a.reshape(-1)
-            squares = np.vdot(flat, flat).real
+            if a.flags.forc or a.dtype.kind == "c":
+                flat = a.reshape(-1, order="A")
+                squares = np.vdot(flat, flat).real
+            else:  # rows apart: no copy for these
+                squares = np.einsum("ij,ij->", a, a)
             low, high = _SAFE_SQUARES[real]
             if low < squares < high:
                 return np.sqrt(squares)
@@ -189,3 +193,26 @@ def cholesky_solve(a, b):
     for index in np.ndindex(*batch):
         x[index] = cholesky_solve(a[index], b[index])
     return x
+
+
+def cholesky_solver(a):
+    """Return the function b -> A^(-1) b of a Hermitian matrix, or None if it is not positive.
+
+    ``a`` has shape (n, n) and the b have shape (n, k).
+    """
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+    try:
+        factor = cho_factor(a, lower=True, check_finite=False)
+    except LinAlgError:
+        return None
+    return lambda b: cho_solve(factor, b, check_finite=False)
+
+
+def thin_svd(a):
+    """Return P, s, Q^H with A = P diag(s) Q^H and min(m, n) singular values; SciPy's is faster."""
+    from scipy.linalg import svd
+
+    if a.ndim > 2:
+        return np.linalg.svd(a, full_matrices=False)
+    return svd(a, full_matrices=False, check_finite=False)

@@ -30,7 +30,7 @@ def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y where a, b, y and the result are Hermitian, half of it computed."""
     least, leaf = _BY_HALVES.get(a.device.type, _BY_HALVES_ELSEWHERE)
     if a.shape[-1] < least or a.dtype.itemsize < 4:
-        return gemm(a, b, alpha, beta, y)
+        return agnostic.gemm_sym(a, b, alpha, beta, y)
     return product_by_halves(gemm, torch.cat, a, b, alpha, beta, y, leaf)
 
 

@@ -134,6 +134,7 @@ def _check_shape(operator, b, name):
     if shape[-2:] != (n, n):
         raise ValueError(
             f"{name} must have shape ({n}, {n}) to match b of shape {tuple(b.shape)}, got {shape}"
+            + hint_at_columns(b, shape[-1])
         )
     try:
         fits = np.broadcast_shapes(shape[:-2], b.shape[:-1]) == tuple(b.shape[:-1])
@@ -144,6 +145,11 @@ def _check_shape(operator, b, name):
             f"{name} must be one matrix, or one for each right-hand side of b of shape "
             f"{tuple(b.shape)}, got shape {shape}"
         )
+
+
+def hint_at_columns(b, n):
+    """Say what to do where the right-hand sides of a system of order n stand in columns."""
+    return f"; vectors are rows, (..., {n}): pass b.T" if b.ndim == 2 and b.shape[0] == n else ""
 
 
 def _power_of_two(size, largest):

@@ -7,6 +7,8 @@ instance to choose their hyperparameters.
 from importlib import import_module
 
 _PLACES = {
+    "linalg_ml.matrix_functions.automatic": ("PlannedPolar",),
+    "linalg_ml.matrix_functions.gram_method": ("GramPolarExpress",),
     "linalg_ml.matrix_functions.polynomial_methods": (
         "Cans",
         "ChenChow",

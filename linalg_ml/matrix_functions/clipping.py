@@ -21,6 +21,7 @@ from linalg_ml.matrix_functions.spectrum import adjoint, cholesky
 
 CLIP_METHODS = {**STABLE_METHODS, "svd": SvdPolar}
 _MOST = 200
+_NO_CAP = 2.0
 
 
 @np.errstate(all="ignore")
@@ -120,6 +121,8 @@ def clip_singular_values(
     )
     exact = scaled.exact
     cap = bound / astype(scaled._nonzero(scaled.norm), exact.real_dtype)  # for A of norm one
+    # A larger one changes nothing, and H - cap I would round H away.
+    cap = exact.xp.where(cap > _NO_CAP, _NO_CAP * exact.xp.ones_like(cap), cap)
     if rcond is None:
         ratios = to_numpy(cap / scaled.bound)
         ratios = ratios[np.isfinite(ratios) & (ratios > 0)]

@@ -12,14 +12,18 @@ from linalg_ml.matrix_functions.spectrum import adjoint
 
 @dataclass
 class DirectState:
-    """The factor and the steps made."""
+    """The factor, the steps made, and what was measured after them."""
 
     x: Any
     step: int = 0
+    measures: dict | None = None
 
 
 class DirectMethod(Method):
-    """One step, which is the whole decomposition, in at least fp32."""
+    """One step, which is the whole decomposition, in at least fp32.
+
+    ``factor(a, exact)`` returns the factor and the singular values.
+    """
 
     default_maxiter = 1
 
@@ -31,7 +35,11 @@ class DirectMethod(Method):
         """Decompose and round to the working precision."""
         arithmetic.count("decompositions")
         unit = finite_or_identity(problem.unit, problem.exact.xp)
-        return DirectState(arithmetic.enter(self.factor(unit, problem.exact)), 1)
+        x, values = self.factor(unit, problem.exact)
+        if not problem.traced:
+            xp = problem.exact.xp
+            problem.learn(xp.min(values, axis=-1), xp.max(values, axis=-1))
+        return DirectState(arithmetic.enter(x), 1)
 
     def scale(self, problem, arithmetic):
         """Return one: a unitary factor has size one."""
@@ -39,9 +47,11 @@ class DirectMethod(Method):
 
     def measure(self, problem, state, arithmetic, exact):
         """Measure exactly, once there is a factor."""
-        if state.step:
-            return problem.exact_measures(state.x)
-        return problem.cheap_measures(problem.unit, problem.gram)
+        if not state.step:
+            return problem.cheap_measures(problem.unit, problem.gram)
+        if state.measures is None:
+            state.measures = problem.exact_measures(state.x)
+        return state.measures
 
     def targets(self, problem, arithmetic):
         """Ask for backward stability in the working precision."""
@@ -68,9 +78,10 @@ class SvdPolar(DirectMethod):
     """U = P Q^H from the singular value decomposition A = P S Q^H."""
 
     def factor(self, a, exact):
-        """Return P Q^H."""
-        p, _, qh = exact.xp.linalg.svd(a, full_matrices=False)
-        return exact.mm(p, qh)
+        """Return P Q^H and the singular values."""
+        wide = a.shape[-1] > a.shape[-2]  # the transpose is faster in LAPACK
+        p, s, qh = exact.kernels.thin_svd(adjoint(a) if wide else a)
+        return (exact.mm(adjoint(qh), adjoint(p)) if wide else exact.mm(p, qh)), s
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,7 @@ class EighSign(DirectMethod):
     """S = V sign(W) V^H from the eigendecomposition A = V W V^H of a Hermitian matrix."""
 
     def factor(self, a, exact):
-        """Return V sign(W) V^H."""
+        """Return V sign(W) V^H and the absolute values of W."""
         w, v = exact.xp.linalg.eigh(a)
         signs = exact.xp.astype(exact.xp.sign(w), v.dtype)
-        return exact.mm(v * signs[..., None, :], adjoint(v))
+        return exact.mm(v * signs[..., None, :], adjoint(v)), exact.xp.abs(w)

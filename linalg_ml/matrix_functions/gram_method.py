@@ -1,10 +1,14 @@
 """Polar Express on the Gram matrix, as an iteration that is checked and converges."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from linalg_ml.matrix_functions.gram_form import gram_step
-from linalg_ml.matrix_functions.polynomial_methods import PolarExpress, PolynomialState
+from linalg_ml.matrix_functions.polynomial_methods import (
+    PolarExpress,
+    PolynomialMethod,
+    PolynomialState,
+)
 
 # How large the factor Q may grow before X is formed: for two steps within a wide interval. The
 # error of the Gram form is a fraction of the roundoff times the square of it.
@@ -19,8 +23,35 @@ class GramState(PolynomialState):
     growth: float = 1.0  # a bound on ||Q||
 
 
+class GramIteration(PolynomialMethod):
+    """What iterations on `GramState` share: X is formed only where it is looked at."""
+
+    def measure(self, problem, state, arithmetic, exact):
+        """Return the distance of the square from I; ``exact`` forms X and asks the input."""
+        if not exact:
+            if state.square is None:
+                state.square = arithmetic.gram(state.x)
+            return problem.cheap_measures(state.x, state.square)
+        form_x(state, arithmetic)
+        return problem.exact_measures(state.x)
+
+    def refresh(self, problem, state, arithmetic):
+        """Go on from X itself where its square had drifted from the one computed along."""
+        return replace(state) if state.square is None else state
+
+    def finish(self, problem, state, arithmetic):
+        """Form X and return what belongs to it."""
+        form_x(state, arithmetic)
+        return problem.finish(state.x)
+
+    def verify(self, problem, state, arithmetic):
+        """Let the problem look once more at what claims to have converged."""
+        form_x(state, arithmetic)
+        return problem.verify(state.x)
+
+
 @dataclass(frozen=True)
-class GramPolarExpress(PolarExpress):
+class GramPolarExpress(GramIteration, PolarExpress):
     """Polar Express on the small Gram matrix of a wide matrix, formed anew where that is needed.
 
     Parameters
@@ -38,7 +69,7 @@ class GramPolarExpress(PolarExpress):
         """Apply the next polynomial to the Gram matrix."""
         row = state.coefficients()
         if state.factor is not None and state.growth * row[0] > _GROWTH[arithmetic.name]:
-            state = _with_x(state, arithmetic)
+            form_x(state, arithmetic)
         square = state.square
         if square is None:
             square = arithmetic.gram(state.x)
@@ -48,38 +79,9 @@ class GramPolarExpress(PolarExpress):
             state.growth * row[0],
         )  # fmt: skip
 
-    def measure(self, problem, state, arithmetic, exact):
-        """Return the distance of the square from I; ``exact`` forms X and asks the input."""
-        if not exact:
-            if state.square is None:
-                state.square = arithmetic.gram(state.x)
-            return problem.cheap_measures(state.x, state.square)
-        _form_x(state, arithmetic)
-        return problem.exact_measures(state.x)
 
-    def refresh(self, problem, state, arithmetic):
-        """Go on from X itself, whose square may have drifted from the one computed along."""
-        return _with_x(state, arithmetic)
-
-    def finish(self, problem, state, arithmetic):
-        """Form X and return what belongs to it."""
-        _form_x(state, arithmetic)
-        return problem.finish(state.x)
-
-    def verify(self, problem, state, arithmetic):
-        """Let the problem look once more at what claims to have converged."""
-        _form_x(state, arithmetic)
-        return problem.verify(state.x)
-
-
-def _form_x(state, arithmetic):
-    """Multiply X with the factor, which changes nothing of what the state stands for."""
+def form_x(state, arithmetic):
+    """Multiply X with the factor: nothing changes of what the state stands for."""
     if state.factor is not None:
         state.x = arithmetic.mm(state.factor, state.x)
-        state.factor, state.growth = None, 1.0
-
-
-def _with_x(state, arithmetic):
-    """Return a state that starts anew from X."""
-    _form_x(state, arithmetic)
-    return GramState(state.x, None, state.rows, state.step, state.distance)
+        state.factor, state.square, state.growth = None, None, 1.0

@@ -65,11 +65,13 @@ def orthogonalize(a, /, *, steps=5, schedule=None, precision=None, form="auto"):
     3 products a step at degree 5, one of the small order min(m, n) and two of the size of
     A. The Gram form has two of that size in all, besides 4 a step of the small order: five steps
     on a matrix of shape 1:4 take a third of the time of 15 general products instead of two
-    thirds. Its rounding errors are larger: in fp32 about 1e-5 on a Gaussian matrix, but 0.1
-    where one singular value dwarfs all others. They stay below the error of the five
-    polynomials, 0.15; where they would not, as in bf16, the direct form is used. The norm is
-    computed without overflow or underflow in at least fp32 before anything is rounded, so the
-    result does not depend on the scale of ``a``.
+    thirds. Its rounding errors can be larger: in fp32 they are 1e-5 on a Gaussian matrix, as in
+    the direct form, but 0.002 where one singular value dwarfs all others. They stay below the
+    error of the five polynomials, 0.15; where they would not, as in bf16, the direct form is
+    used.
+
+    The norm is computed without overflow or underflow in at least fp32 before anything is
+    rounded, so the result does not depend on the scale of ``a``.
 
     After five steps the singular values lie within 0.15 of one if they were above 1e-3 of the
     Frobenius norm; in bf16 the rounding of 0.004 comes on top. A schedule without safety factor

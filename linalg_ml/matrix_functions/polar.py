@@ -6,6 +6,7 @@ from linalg_ml._core import checks
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml.matrix_functions.automatic import Automatic, choose_automatically
 from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.direct_methods import SvdPolar
 from linalg_ml.matrix_functions.gram_method import GramPolarExpress
@@ -66,7 +67,13 @@ def polar(
         "zolotarev" : two steps of up to 8 independent factorisations each: more work than
         "qdwh", for machines that can do it at the same time.
         "newton" : scaled Newton, by inverses; at most 9 steps in fp64.
+        "gram" : "polar-express" on the small matrix A A^H, formed anew where accuracy asks for
+        it: less work on wide and tall matrices.
         "svd" : singular value decomposition, the reference.
+        "auto" : looks at shape, condition number, precision and ``rtol`` and takes what should
+        be fastest on a CPU in fp64 and fp32: polynomials of planned degrees, with one Halley step
+        by a Cholesky factorisation where that pays, or the SVD where A is ill-conditioned. The
+        choice is in ``result.method``.
     side : {"right", "left"}
         A = U H with H of order n, or A = H U with H of order m.
     rcond : float, optional
@@ -74,8 +81,8 @@ def polar(
         least fp32.
     degree : int, optional
         Odd degree of the polynomials, 3 to 13, for the methods that have the choice
-        ("polar-express", "cans", "newton-schulz"); 5 if None. From 11 on the large coefficients
-        cost "polar-express" several digits.
+        ("polar-express", "cans", "newton-schulz"); 5 if None. From 9 on the large coefficients
+        cost "polar-express" digits: at condition number 1e4 one at degree 9, several above.
     rtol, atol : float, optional
         Stop when residual <= max(rtol, atol), the residual being an estimate of the forward
         error. With neither, stop at backward stability: orthogonality and ||A - U H||_F /
@@ -125,6 +132,13 @@ def polar(
     the rows stands in for the pivoting that a QR factorisation or an inverse would need to be
     backward stable here.
 
+    "auto" estimates the condition number by a Cholesky factorisation of A A^H and, where H is
+    square of the same order as A and no tolerance is given, takes a bound on the backward error in
+    place of the backward error wherever the bound is good enough: one product less. Its Halley
+    step is used for condition numbers up to about 150, polynomials of degree 5 come before it up
+    to some 1e3, and the SVD beyond. On a GPU the choice is between polynomials alone; in 16-bit
+    formats and TF32 it is "polar-express".
+
     The error of U is about the unit roundoff times the condition number in every method; no
     method resolves singular values below the unit roundoff. Then ``rtol`` cannot be met, and the
     status is STAGNATED. Where A is singular to working precision U is not unique: the status is
@@ -165,7 +179,8 @@ def polar(
     a = checks.matrix(a, "a")
     checks.choice(side, ("right", "left"), "side")
     rcond = check_rcond(rcond)
-    chosen = choose_method(method, degree, POLAR_METHODS)
+    chosen = choose_method(method, degree, {**POLAR_METHODS, "auto": Automatic})
+    automatic, direct = isinstance(chosen, Automatic), isinstance(chosen, SvdPolar)
     limits = check_limits(rtol, atol, maxiter, steps, check_every, callback)
     arithmetic = Arithmetic(precision, a)
     m, n = a.shape[-2:]
@@ -181,7 +196,11 @@ def polar(
         steps=limits.steps,
         transposed=transposed,
         large_side=transposed == (side == "left"),
+        estimate="none" if direct else "quick" if automatic else "full",
     )
+    if automatic:
+        problem.bound_backward = limits.rtol is None and limits.atol == 0
+        chosen = choose_automatically(problem, arithmetic, limits.rtol)
     return solve(
         chosen,
         problem,

@@ -41,17 +41,29 @@ class PolarProblem:
         Whether the matrix wanted is A^H, so that X^H is the answer.
     large_side : bool
         Whether the Hermitian factor wanted is the one of order n, in A = X H.
+    estimate : {"full", "quick", "none"}
+        How sigma_min is estimated if ``rcond`` is None: "quick" takes a matrix of condition number
+        above about 1e6 (in fp64) for singular, "none" leaves it to a method that will `learn` it.
     """
 
     blown_up = _BLOWN_UP
+    bound_backward = False  # whether a bound will do as the backward error
 
     def __init__(
-        self, a, arithmetic, *, rcond=None, steps=None, transposed=False, large_side=False
+        self,
+        a,
+        arithmetic,
+        *,
+        rcond=None,
+        steps=None,
+        transposed=False,
+        large_side=False,
+        estimate="full",
     ):
         self.arithmetic, self.steps = arithmetic, steps
         self.transposed, self.large_side = transposed, large_side
-        self._last_factor = (None, None)
-        self._counted = 0
+        self._last_factor = self._last_square = (None, None)
+        self._identity, self._counted = None, 0
         self.settled_after = 0  # the steps the iteration needs to get hold of sigma_min
         self.traced = is_traced(a)
         self.unit, self.norm, self.exact = unit_matrix(a, arithmetic)
@@ -59,15 +71,15 @@ class PolarProblem:
         self.gram = self.square(self.unit, self.exact)
         # The Schatten-4 norm bounds sigma_max from above, and its square from below.
         self.bound = self._nonzero(self.exact.xp.sqrt(self.exact.frobenius(self.gram)))
-        self._bound_below(rcond)
+        self._bound_below(rcond, estimate)
 
     def _nonzero(self, values):
         return self.exact.xp.where(self.is_zero, self.exact.xp.ones_like(values), values)
 
-    def _bound_below(self, rcond):
+    def _bound_below(self, rcond, estimate):
         """Set sigma_min and the lower end of the spectrum of A / bound."""
         xp, m = self.exact.xp, self.unit.shape[-2]
-        floor = self.arithmetic.unit_roundoff / 4
+        self.given, self.largest, self.reliable = rcond, self.bound, True
         if self.traced:
             if rcond is None or self.steps is None:
                 raise ValueError(
@@ -75,27 +87,40 @@ class PolarProblem:
                     "looked at there"
                 )
             self.smallest = rcond * self.bound * self.bound
-            self.rcond, self.lower = rcond, max(rcond * m**-0.25, floor)
+            self.rcond = rcond
+            self.lower = max(rcond * m**-0.25, self.arithmetic.unit_roundoff / 4)
             return
         if rcond is not None:
-            self.smallest = rcond * self.bound * self.bound
             self.is_singular = xp.zeros_like(self.is_zero)
-            ratio = xp.full_like(self.bound, rcond)
+            self._set_smallest(rcond * self.bound * self.bound, xp.full_like(self.bound, rcond))
+        elif estimate == "none":
+            self.is_singular = xp.zeros_like(self.is_zero)
+            self._set_smallest(self.bound, self.bound / self.bound)
         else:
-            self.smallest, largest = self.extremes()
-            ratio = self.smallest / self._nonzero(largest)
-            self.is_singular = ratio < 4 * self.exact.unit_roundoff
+            self.learn(*(self.extremes() if estimate == "full" else self.extremes(refine=False)))
+
+    def learn(self, smallest, largest):
+        """Take in the extreme singular values of the unit matrix, unless a bound was given."""
+        if self.given is not None:
+            return
+        self.largest = self._nonzero(largest)
+        self.reliable = bool(self.exact.xp.all(smallest > 0))
+        ratio = smallest / self.largest
+        self.is_singular = ratio < 4 * self.exact.unit_roundoff
+        self._set_smallest(smallest, ratio)
+
+    def _set_smallest(self, smallest, ratio):
         least = self.exact.unit_roundoff / 4 * self.bound
-        self.smallest = self._nonzero(xp.where(self.smallest > least, self.smallest, least))
+        self.smallest = self._nonzero(self.exact.xp.where(smallest > least, smallest, least))
         self.rcond = host(ratio)
         lower = np.asarray(host(self.smallest / self.bound))
         usable = np.isfinite(lower) & ~to_numpy(self.is_zero)
         self.resolved = _CAUTION * float(np.min(lower[usable], initial=1.0))
-        self.lower = max(self.resolved, floor)
+        self.lower = max(self.resolved, self.arithmetic.unit_roundoff / 4)
 
-    def extremes(self):
+    def extremes(self, *, refine=True):
         """Estimate the smallest and the largest singular value of the unit matrix."""
-        return extreme_singular_values(self.unit, self.gram, self.exact)
+        return extreme_singular_values(self.unit, self.gram, self.exact, refine=refine)
 
     # The iteration -------------------------------------------------------------------------
 
@@ -103,14 +128,16 @@ class PolarProblem:
         """Return a lower bound on the singular values of the scaled matrix."""
         if normalization == "schatten" or self.traced:
             return self.lower
-        bound = to_numpy(self.bound)
-        return self.lower * float(np.min(bound[np.isfinite(bound)], initial=1.0))
+        larger = to_numpy(self.bound if normalization != "estimate" else self.bound / self.largest)
+        larger = larger[np.isfinite(larger)]
+        return self.lower * float(np.min(larger)) if larger.size else self.lower
 
     def start(self, normalization, headroom):
         """Return (X_0, its square or None): the matrix scaled so that no singular value exceeds 1.
 
-        "schatten" divides by the Schatten-4 norm, "frobenius" by the Frobenius norm; "aol"
-        scales the rows, which changes the polar factor.
+        "schatten" divides by the Schatten-4 norm, "frobenius" by the Frobenius norm, "estimate" by
+        the estimate of sigma_max, which may be a little too small; "aol" scales the rows, which
+        changes the polar factor.
         """
         exact, arithmetic = self.exact, self.arithmetic
         xp = exact.xp
@@ -119,8 +146,8 @@ class PolarProblem:
             sums = xp.where(sums > 0, sums, xp.ones_like(sums))
             return arithmetic.enter(self.unit / xp.sqrt(sums)[..., None]), None
         divisor = headroom * xp.ones_like(self.bound)
-        if normalization == "schatten":
-            divisor = divisor * self.bound
+        if normalization in ("schatten", "estimate"):
+            divisor = divisor * (self.bound if normalization == "schatten" else self.largest)
         divisor = divisor[..., None, None]
         x = arithmetic.enter(self.unit / divisor)
         if arithmetic.name != exact.name:
@@ -147,6 +174,7 @@ class PolarProblem:
 
     def cheap_measures(self, x, square):
         """Return what the square of the iterate tells, at no product."""
+        self._last_square = (x, square)
         distance = self._distance_from_one(self.arithmetic.wide(square))
         return {"residual": distance / 2, "orthogonality": distance}
 
@@ -154,10 +182,12 @@ class PolarProblem:
         """Return the forward error to first order, orthogonality and backward error."""
         exact, iterate = self.exact, x
         x = exact.enter(self.arithmetic.wide(x))
-        distance = self._distance_from_one(self.square(x, exact))
-        h = self._small_factor(x)
+        known, square = self._last_square
+        if known is not iterate or self.arithmetic.policy != exact.policy:
+            square = self.square(x, exact)
+        distance = self._distance_from_one(square)
+        h, backward = self._backward_error(x, distance)
         self._last_factor = (iterate, h)
-        backward = exact.frobenius(exact.mm(h, x, alpha=-1.0, beta=1.0, y=self.unit))
         m = x.shape[-2]
         return {
             "residual": distance / 2 + backward / self.smallest / m**0.5,
@@ -165,11 +195,30 @@ class PolarProblem:
             "backward": backward,
         }
 
+    def _backward_error(self, x, distance):
+        """Return H and ||A - H X||_F, or a bound on it that is good enough.
+
+        With A X^H = H + N, split into Hermitian and skew part, A - H X = A (I - X^H X) + N X. For
+        square X the first term is at most sigma_max ||X X^H - I||_F, so that no further product
+        is needed where that shows what is asked for.
+        """
+        exact, xp = self.exact, self.exact.xp
+        product = exact.mm(self.unit, adjoint(x))
+        h = (product + adjoint(product)) / 2
+        if self.bound_backward and x.shape[-1] == x.shape[-2]:
+            skew = exact.frobenius(product - h)
+            bound = self.bound * distance * x.shape[-1] ** 0.5 + (1 + distance) * skew
+            if bool(xp.all(bound <= self.default_targets()["backward"])):
+                return h, bound
+        return h, exact.frobenius(exact.mm(h, x, alpha=-1.0, beta=1.0, y=self.unit))
+
     def _distance_from_one(self, square):
         xp, m = self.exact.xp, square.shape[-1]
         square = self.exact.enter(square)
-        identity = asarray(np.eye(m), like=square, dtype=square.dtype)
-        return xp.astype(self.exact.frobenius(square - identity), self.exact.real_dtype) / m**0.5
+        if self._identity is None:
+            self._identity = asarray(np.eye(m), like=square, dtype=square.dtype)
+        distance = self.exact.frobenius(square - self._identity)
+        return xp.astype(distance, self.exact.real_dtype) / m**0.5
 
     def _small_factor(self, x):
         product = self.exact.mm(self.unit, adjoint(x))

@@ -152,7 +152,7 @@ class PolarExpress(PolynomialMethod):
             # Made for all the steps to convergence, with next to no rounding error allowed.
             return plan(
                 (1, 1),
-                _grid(lower),
+                grid(lower),
                 _CONVERGED,
                 precision,
                 safety=self.safety,
@@ -162,7 +162,7 @@ class PolarExpress(PolynomialMethod):
         degree = self.degree or 5
         if steps:
             return minimax_schedule(
-                _grid(lower), steps, degree=degree, safety=safety, cushion=self.cushion
+                grid(lower), steps, degree=degree, safety=safety, cushion=self.cushion
             )
         return _shortest(lower, degree, safety, self.cushion)
 
@@ -185,9 +185,7 @@ class Cans(PolynomialMethod):
     def schedule_for(self, lower, precision, steps):
         """Design for the interval, without safety and without cushion."""
         if steps:
-            return minimax_schedule(
-                _grid(lower), steps, degree=self.degree, safety=0.0, cushion=0.0
-            )
+            return minimax_schedule(grid(lower), steps, degree=self.degree, safety=0.0, cushion=0.0)
         return _shortest(lower, self.degree, 0.0, 0.0)
 
 
@@ -258,10 +256,10 @@ class FixedSchedule(PolynomialMethod):
 
 
 def _shortest(lower, degree, safety, cushion):
-    return _shortest_on_grid(_grid(lower), degree, safety, cushion)
+    return _shortest_on_grid(grid(lower), degree, safety, cushion)
 
 
-def _grid(lower):
+def grid(lower):
     """Round down to a multiple of 2^(1/4), so that like matrices share one schedule."""
     return min(lower, 2.0 ** (math.floor(4 * math.log2(lower)) / 4))
 

@@ -12,12 +12,12 @@ def adjoint(x):
     return namespace(x).conj(x.mT) if is_complex(x) else x.mT
 
 
-def extreme_singular_values(x, gram, arithmetic):
+def extreme_singular_values(x, gram, arithmetic, *, refine=True):
     """Estimate sigma_min(X) and sigma_max(X) of a wide matrix to some ten per cent.
 
-    sigma_min costs one inversion of order m: of X X^H or, where that is too ill-conditioned in
-    this arithmetic, of the triangular factor of X^H; the rest is a few products with four
-    vectors.
+    sigma_min costs one Cholesky factorisation of X X^H (an inversion, where the library has no
+    triangular solver for it) or, where that is too ill-conditioned in this arithmetic, the
+    inversion of the triangular factor of X^H; the rest is a few products with four vectors.
 
     Parameters
     ----------
@@ -26,6 +26,8 @@ def extreme_singular_values(x, gram, arithmetic):
         X X^H.
     arithmetic : Arithmetic
         At least fp32.
+    refine : bool
+        Whether to go on to the factor of X^H. If not, ``smallest`` is 0 where that would be needed.
 
     Returns
     -------
@@ -34,32 +36,50 @@ def extreme_singular_values(x, gram, arithmetic):
     """
     xp = arithmetic.xp
     largest = xp.sqrt(largest_eigenvalue(gram, arithmetic))
-    inverted = inverse(gram, arithmetic)
-    squared = reciprocal(largest_eigenvalue(inverted, arithmetic), xp)
+    squared = _smallest_eigenvalue(gram, arithmetic)
     least = 100 * x.shape[-2] * arithmetic.unit_roundoff * largest * largest
     reliable = squared > least
     smallest = xp.sqrt(squared)
-    if not bool(xp.all(reliable)):
-        r = xp.linalg.qr(adjoint(x), mode="reduced")[1]
-        smallest = xp.where(reliable, smallest, smallest_of_factor(r, arithmetic))
-    return smallest, largest
+    if bool(xp.all(reliable)):
+        return smallest, largest
+    if not refine:
+        return xp.where(reliable, smallest, xp.zeros_like(smallest)), largest
+    r = xp.linalg.qr(adjoint(x), mode="reduced")[1]
+    return xp.where(reliable, smallest, smallest_of_factor(r, arithmetic)), largest
 
 
 def largest_eigenvalue(a, arithmetic):
     """Estimate the largest eigenvalue of a positive semidefinite matrix from below."""
-    xp, m = arithmetic.xp, a.shape[-1]
+    xp = arithmetic.xp
     size = arithmetic.frobenius(a)
     unit = a * reciprocal(size, xp)[..., None, None]
+    return size * _power_iteration(lambda v: xp.matmul(unit, v), a, xp)
+
+
+def _smallest_eigenvalue(a, arithmetic):
+    """Estimate the smallest eigenvalue of a positive semidefinite matrix from above, or 0."""
+    xp = arithmetic.xp
+    if arithmetic.library == "numpy" and a.ndim == 2:
+        solve = arithmetic.kernels.cholesky_solver(a)
+        if solve is None:
+            return xp.zeros_like(arithmetic.frobenius(a))
+        return reciprocal(_power_iteration(solve, a, xp), xp)
+    return reciprocal(largest_eigenvalue(inverse(a, arithmetic), arithmetic), xp)
+
+
+def _power_iteration(multiply, a, xp):
+    """Estimate the largest eigenvalue of the operator ``multiply``, on vectors that fit A."""
+    m = a.shape[-1]
     start = np.random.default_rng(0).standard_normal((m, _PROBES))
     v = asarray(start, like=a, dtype=a.dtype)
     v = xp.broadcast_to(v, (*a.shape[:-2], m, _PROBES))
     for _ in range(_POWER_STEPS):
-        v = xp.matmul(unit, v)
+        v = multiply(v)
         norms = xp.sqrt(xp.sum(xp.abs(v) ** 2, axis=-2, keepdims=True))
         v = v / xp.where(norms > 0, norms, xp.ones_like(norms))
-    image = xp.matmul(unit, v)
+    image = multiply(v)
     quotients = xp.sqrt(xp.sum(xp.abs(image) ** 2, axis=-2))
-    return size * xp.max(quotients, axis=-1)
+    return xp.max(quotients, axis=-1)
 
 
 def reciprocal(x, xp):

@@ -10,6 +10,7 @@ from linalg_ml.problems.exact import (
 )
 from linalg_ml.problems.grids import delsq, numgrid
 from linalg_ml.problems.heat import HeatEquation
+from linalg_ml.problems.label_propagation import LabelProblem, lattice_labels, two_moons_labels
 from linalg_ml.problems.matrices import (
     conditioned,
     gaussian,
@@ -26,9 +27,15 @@ from linalg_ml.problems.real import (
     real_matrix_names,
 )
 from linalg_ml.problems.shifted import shifted_systems, truncated_gaussian
+from linalg_ml.problems.sparse_regression import (
+    sparse_least_squares,
+    sparse_logistic,
+    sparse_softmax,
+)
 
 __all__ = [
     "HeatEquation",
+    "LabelProblem",
     "PolarProblem",
     "RealMatrix",
     "SignProblem",
@@ -38,6 +45,7 @@ __all__ = [
     "exact_sign_problem",
     "gaussian",
     "haar",
+    "lattice_labels",
     "named_spectrum",
     "numgrid",
     "polar_problem",
@@ -46,8 +54,12 @@ __all__ = [
     "real_matrix_names",
     "shifted_systems",
     "sign_problem",
+    "sparse_least_squares",
+    "sparse_logistic",
+    "sparse_softmax",
     "symmetric_with_eigenvalues",
     "truncated_gaussian",
+    "two_moons_labels",
     "with_eigenvalues",
     "with_singular_values",
 ]

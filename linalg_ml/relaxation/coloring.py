@@ -43,14 +43,14 @@ def color(a):
     if n == 0:
         return np.zeros(0, np.int64)
     graph = pattern_of(a)
-    greedy = kernels("numpy").greedy_coloring
+    greedy = kernels("numpy").color_labels
     breadth_first = reverse_cuthill_mckee(graph, symmetric_mode=True)[::-1].astype(np.int64)
-    colors = greedy(graph.indptr, graph.indices, breadth_first)
-    if colors.max() <= 1:
-        return colors if colors[0] == 0 or colors.max() == 0 else 1 - colors
+    colors, count = greedy(graph, breadth_first, balanced=False)
+    if count <= 2:
+        return colors if colors[0] == 0 else 1 - colors
     decreasing = np.argsort(-np.diff(graph.indptr), kind="stable").astype(np.int64)
-    other = greedy(graph.indptr, graph.indices, decreasing)
-    return other if other.max() <= colors.max() else colors
+    other, fewer = greedy(graph, decreasing, balanced=False)
+    return other if fewer <= count else colors
 
 
 def color_by_color(colors):

@@ -37,7 +37,7 @@ def jacobi_radius(a, /, *, rtol=1e-4, rng=0):
     TypeError, ValueError
         If ``a`` is no square matrix or has a zero on its diagonal.
     numpy.linalg.LinAlgError
-        If ``a`` is not positive definite.
+        If ``a`` is not positive definite, or holds NaN or infinity.
 
     Notes
     -----
@@ -67,6 +67,8 @@ def jacobi_radius(a, /, *, rtol=1e-4, rng=0):
             raise np.linalg.LinAlgError(f"a is not positive definite: its shift is {a.shift:g}")
         return radius
     product, diagonal = _scaled(a)
+    if not np.isfinite(diagonal).all():
+        raise np.linalg.LinAlgError("a holds NaN or infinity")
     if not (diagonal > 0).all():
         raise np.linalg.LinAlgError(
             f"a is not positive definite: entry {np.argmin(diagonal > 0)} of its diagonal is "
@@ -103,6 +105,8 @@ def _smallest_eigenvalue(product, diagonal, rtol, rng):
     while True:
         w = product(v) - beta * before
         alpha = np.vdot(v, w).real
+        if not np.isfinite(alpha):
+            raise np.linalg.LinAlgError("a holds NaN or infinity")
         w = w - alpha * v
         alphas.append(alpha)
         beta = np.linalg.norm(w)
@@ -140,7 +144,7 @@ def optimal_omega(a, /, *, rtol=1e-4, rng=0):
     TypeError, ValueError
         If ``a`` is no square matrix or has a zero on its diagonal.
     numpy.linalg.LinAlgError
-        If ``a`` is not positive definite.
+        If ``a`` is not positive definite, or holds NaN or infinity.
 
     Notes
     -----

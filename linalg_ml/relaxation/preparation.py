@@ -1,5 +1,7 @@
 """Make a matrix ready for many solves: the one place that chooses how it is swept."""
 
+import numpy as np
+
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import is_array, is_sparse, library
 from linalg_ml.krylov.preconditioner import square_matrix
@@ -60,7 +62,7 @@ def prepare(a, /, *, ordering="natural", block_size=1, threads=1):
     natural = ordering == "natural"
     if threads > 1 and (natural or block_size > 1):
         raise ValueError("threads need ordering='multicolor' and block_size=1")
-    if not (is_sparse(a) or is_array(a) or isinstance(a, (list, tuple))):
+    if not (is_sparse(a) or is_array(a) or isinstance(a, (list, tuple, np.ndarray))):
         raise TypeError(
             f"a must be a matrix, a sparse matrix or a prepared one, got {type(a).__name__}: "
             "sweeps need its entries"

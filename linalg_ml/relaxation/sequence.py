@@ -190,7 +190,11 @@ def solve_sequence(
     >>> bool(known < done.comparison.best_fixed[1] < done.total < 2 * known)
     True
     """
-    checks.instance(tuner, Tuner, "tuner")
+    if not isinstance(tuner, Tuner):
+        raise TypeError(
+            "tuner must be a Tuner that holds the arms, for instance UnimodalThompson(arms), got "
+            f"{type(tuner).__name__}"
+        )
     if (budget is None) != (fallback is None):
         raise ValueError("budget and fallback go together: when to give up, and what to do then")
     if failure_cost is not None:

@@ -9,6 +9,7 @@ from linalg_ml._core.namespace import library, on_gpu
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.solve import check_limits, solve
 from linalg_ml.krylov.krylov_method import no_unknowns
+from linalg_ml.krylov.linear_system import hint_at_columns
 from linalg_ml.relaxation.adaptive import young
 from linalg_ml.relaxation.optimal_omega import jacobi_radius
 from linalg_ml.relaxation.preparation import prepare
@@ -397,6 +398,7 @@ def check_fit(matrix, b):
     if shape[-1] != n:
         raise ValueError(
             f"a must have shape ({n}, {n}) to match b of shape {tuple(b.shape)}, got {shape}"
+            + hint_at_columns(b, shape[-1])
         )
     if shape[:-2] and shape[:-2] != tuple(b.shape[:-1]):
         raise ValueError(

@@ -46,6 +46,13 @@ def test_arrays_stay_what_they_are(xp):
             checks.array(xp.array(np.ones((2, 2)), dtype), "m")
 
 
+@pytest.mark.torch
+def test_sparse_tensors_are_refused():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match=r"m must be a full tensor, .*sparse_coo; use its to_dense"):
+        checks.array(torch.eye(2).to_sparse(), "m")
+
+
 def test_subclasses_of_numpys_arrays_become_plain():
     class Odd(np.ndarray):
         def __matmul__(self, other):
@@ -105,6 +112,8 @@ def test_choice():
         ValueError, match=r"method must be one of 'sor', 'ssor', got 'sorr'; did you mean"
     ):
         checks.choice("sorr", known, "method")
+    with pytest.raises(ValueError, match=r"got 'SSOR'; did you mean 'ssor'"):
+        checks.choice("SSOR", known, "method")
     with pytest.raises(ValueError, match=r"got 'xyz'$"):
         checks.choice("xyz", known, "method")
     with pytest.raises(TypeError, match=r"method must be one of .* got \['sor'\]"):

@@ -36,6 +36,15 @@ def test_dense(xp, system, rng):
     assert np.allclose(xp.to_numpy(out), a @ x, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("kind", [np.ndarray.tolist, np.matrix])
+def test_lists_and_numpys_matrix_class_are_dense(rng, kind):
+    a, x = rng.standard_normal((2, 3)), rng.standard_normal(3)
+    y = operator(kind(a), Arithmetic(None, x)).matvec(x)
+    assert type(y) is np.ndarray
+    np.testing.assert_allclose(y, a @ x)
+
+
 def test_a_stack_of_matrices(xp, rng):
     a, x = rng.standard_normal((3, 4, 4)), rng.standard_normal((3, 4))
     made = operator(xp.array(a), Arithmetic(None, xp.array(x)))

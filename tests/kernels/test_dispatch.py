@@ -61,7 +61,7 @@ def test_every_kernel_says_what_it_does(name):
 
 
 def test_a_library_gets_its_own_kernel_first(xp):
-    files = ["numba_", "numba_relaxation", "numba_bandits", "numpy_"]
+    files = ["numba_", "numba_relaxation", "numba_bandits", "numba_coordinate", "numpy_"]
     own = {"numpy": files}.get(xp.library, [f"{xp.library}_"])
     for name, files in FILES_OF_KERNELS.items():
         if not {*own, "agnostic"} & set(files):

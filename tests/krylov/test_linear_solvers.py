@@ -295,6 +295,7 @@ def test_small_sizes(solver):
     ("options", "error", "message"),
     [
         ({"a": np.eye(3)}, ValueError, r"a must have shape \(4, 4\) to match b"),
+        ({"b": np.ones((4, 2))}, ValueError, r"vectors are rows, \(..., 4\): pass b.T"),
         ({"a": np.ones((2, 4, 4))}, ValueError, "one for each right-hand side"),
         ({"a": "matrix"}, TypeError, "a must be a matrix"),
         ({"a": np.eye(4) * 1j}, TypeError, "convert those to complex"),

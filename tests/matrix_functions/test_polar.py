@@ -59,9 +59,13 @@ def test_methods_without_cushion_lose_digits_and_say_so(method, condition):
 def test_every_degree(method, degree):
     problem = polar_problem((20, 30), np.geomspace(1, 1e-4, 20), rng=0)
     result = polar(problem.a, method=method, degree=degree)
-    if method == "newton-schulz" or degree <= 9:
+    backward = backward_error(problem.a, result.x, result.hermitian)
+    if method == "newton-schulz" or degree <= 7:
         assert result.converged
         assert polar_error(result.x, problem.unitary) < 1e-10
+    elif degree == 9:  # right at the limit of what is accepted, 16 sqrt(n) roundoffs
+        assert result.converged == (backward <= 16 * 20**0.5 * EPS)
+        assert backward < 32 * 20**0.5 * EPS
     else:  # large coefficients of alternating sign cost digits, and the status says so
         assert result.status is Status.STAGNATED
         assert polar_error(result.x, problem.unitary) < 1e-8

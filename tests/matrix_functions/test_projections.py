@@ -199,6 +199,10 @@ def test_stacks_scaling_and_idempotence():
     for x, a in zip(result.x, stack, strict=True):
         np.testing.assert_allclose(x, clip_singular_values(a, 0.6).x, atol=1e-12)
     np.testing.assert_allclose(clip_singular_values(result.x, 0.6).x, result.x, atol=1e-12)
+    for scale in (1e-8, 1e-30, 1e-200):  # far below the bound, nothing is clipped
+        small = clip_singular_values(stack[1] * scale, 1.0)
+        assert small.converged
+        np.testing.assert_allclose(small.x, stack[1] * scale, atol=1e-14 * scale)
     big = clip_singular_values(stack[1] * 1e200, 0.6e200)
     np.testing.assert_allclose(big.x / 1e200, result.x[1], atol=1e-12)
     mixed = np.stack([stack[0], np.full((5, 7), np.inf)])

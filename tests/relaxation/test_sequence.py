@@ -307,7 +307,7 @@ def test_an_error_of_the_solver_leaves_the_tuner_usable():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"tuner": 1.3}, "tuner must be Tuner"),
+        ({"tuner": [1.3]}, r"UnimodalThompson\(arms\), got list"),
         ({"solver": "sorr"}, "did you mean 'sor'"),
         ({"solver": lambda a, b, omega: b}, "solver must return a Result"),
         ({"cost": "second"}, "did you mean 'seconds'"),

@@ -83,6 +83,9 @@ def test_colors(rng):
         result = sor(a, b, omega=1.4, ordering="multicolor", block_size=size, steps=1)
         np.testing.assert_allclose(result.x, x, rtol=1e-12, atol=1e-14)
     assert len(prepare(laplacian(6, 3), ordering="multicolor").bounds) == 3
+    far = sum(np.eye(20, k=k) + np.eye(20, k=-k) for k in (1, 2, 5))
+    few = prepare(scipy.sparse.csr_array(far + 8 * np.eye(20)), ordering="multicolor")
+    assert len(few.bounds) == 4  # three colours, four if each is used about as often
     ring = scipy.sparse.csr_array(
         3.0 * np.eye(5) - np.roll(np.eye(5), 1, 1) - np.roll(np.eye(5), 1, 0)
     )
@@ -201,11 +204,23 @@ def test_what_cannot_converge_is_told():
         broken[0, 1] = bad
         for solver in (sor, ssor, lambda a, b: relaxation.ssor_cg(a, b, omega=1.0)):
             assert solver(broken, np.ones(9)).status is Status.NONFINITE_INPUT
+        assert sor(broken, np.ones(9), omega="young").status is Status.NONFINITE_INPUT
+        for matrix in (broken, broken.toarray()):
+            with pytest.raises(np.linalg.LinAlgError, match="NaN or infinity"):
+                relaxation.optimal_omega(matrix)
         broken = laplacian(3)
         broken[2, 2] = bad
+        assert sor(broken, np.ones(9), omega="young").status is Status.NONFINITE_INPUT
         assert sor(broken, np.ones(9)).status is Status.NONFINITE_INPUT
         assert sor(broken, np.ones(9), block_size=3).status is Status.NONFINITE_INPUT
         assert sor(laplacian(3), np.full(9, bad)).status is Status.NONFINITE_INPUT
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_numpys_matrix_class_is_read_as_an_array():
+    plain = sor(laplacian(3).toarray(), np.ones(9))
+    result = sor(np.matrix(laplacian(3).toarray()), np.ones(9))
+    assert type(result.x) is np.ndarray and np.array_equal(result.x, plain.x)
 
 
 def test_small_sizes():
@@ -232,6 +247,7 @@ def test_small_sizes():
         ({"block_size": 2}, ValueError, "block_size must divide the order 9"),
         ({"a": laplacian(3)[:, :8]}, ValueError, "a must have shape"),
         ({"a": laplacian(2)}, ValueError, r"a must have shape \(9, 9\)"),
+        ({"b": np.ones((9, 2))}, ValueError, r"vectors are rows, \(..., 9\): pass b.T"),
         ({"a": lambda x: x}, TypeError, "sweeps need its entries"),
         ({"b": np.ones(9, int)}, TypeError, "b must hold floating-point"),
         ({"b": np.float64(1)}, (TypeError, ValueError), "b must"),

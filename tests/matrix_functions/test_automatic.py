@@ -1,0 +1,119 @@
+"""The method "auto": a sound and cheap choice, which says what it was."""
+
+import numpy as np
+import pytest
+
+from linalg_ml import plan, polar
+from linalg_ml.matrix_functions import PlannedPolar, PolarExpress, ProductCosts, SvdPolar
+from linalg_ml.matrix_functions.automatic import _DEGREES
+from linalg_ml.matrix_functions.schedules import minimax_schedule
+from linalg_ml.problems import conditioned
+
+SHAPES = [(32, 32), (24, 96), (96, 24)]
+
+
+def errors(a, result):
+    """Return the errors of U, of A = U H, and of U^H U = I, in Frobenius norms over sqrt(n)."""
+    a = a.astype(np.float64)
+    p, _, qh = np.linalg.svd(a, full_matrices=False)
+    x, h, root = result.x.astype(np.float64), result.hermitian, min(a.shape) ** 0.5
+    square = x @ x.T if a.shape[0] <= a.shape[1] else x.T @ x
+    backward = np.linalg.norm(a - x @ h) / np.linalg.norm(a)
+    return np.linalg.norm(x - p @ qh) / root, backward, np.linalg.norm(square - np.eye(len(square)))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("condition", [1.0, 1.3, 4, 20, 90, 200, 1e3, 1e5, 1e9, 1e14])
+@pytest.mark.parametrize("kind", ["float64", "float32", "complex128"])
+def test_backward_stable_at_every_condition_number(shape, condition, kind):
+    a = conditioned(shape, condition, rng=3)
+    if kind == "complex128":
+        a = a * np.exp(1j * np.arange(shape[1]))
+    a = a.astype(kind)
+    eps = np.finfo(kind).eps
+    result = polar(a, method="auto")
+    if condition * eps > 0.2:
+        assert result.status.name in ("CONVERGED", "SINGULAR")
+    else:
+        assert result.converged and isinstance(result.method, (PlannedPolar, SvdPolar))
+    if kind == "complex128":
+        backward = np.linalg.norm(a - result.x @ result.hermitian) / np.linalg.norm(a)
+        assert backward < 60 * eps
+        return
+    forward, backward, orthogonality = errors(a, result)
+    assert forward < 60 * condition * eps and backward < 60 * eps
+    assert orthogonality < 60 * min(shape) ** 0.5 * eps
+
+
+def test_the_choice_is_told():
+    def method(condition, **options):
+        return polar(conditioned((300, 300), condition, rng=0), method="auto", **options).method
+
+    assert method(3).rational == 0 and isinstance(method(3), PlannedPolar)
+    assert method(1e6) == SvdPolar()
+    assert isinstance(method(3, precision="bf16"), PolarExpress)
+    assert isinstance(method(3, steps=4), PolarExpress)
+    wide = polar(conditioned((300, 1500), 30, rng=0), method="auto").method
+    assert isinstance(wide, PlannedPolar) and wide.gram
+    assert len(method(3, rtol=1e-4).degrees) <= len(method(3).degrees)
+
+
+def test_given_tolerances_and_bounds_are_kept():
+    a = conditioned((40, 40), 50, rng=0)
+    loose, tight = polar(a, method="auto", rtol=1e-5), polar(a, method="auto", rtol=1e-12)
+    assert loose.converged and tight.converged
+    assert errors(a, loose)[0] < 1e-5 and errors(a, tight)[0] < 1e-12
+    assert polar(a, method="auto", rcond=0.02).converged
+    # A bound that is wrong is noticed, not believed.
+    assert polar(a, method="auto", rcond=0.9).converged
+    never = polar(conditioned((40, 40), 1e10, rng=0), method="auto", rtol=1e-12)
+    assert not never.converged
+
+
+@pytest.mark.parametrize("goal", _DEGREES)
+def test_degrees_reach_their_goal_at_hardly_more_than_the_least_cost(goal):
+    tolerance, precision = {"full": (1.5e-14, "fp64"), "half": (4e-8, "fp32")}[goal]
+    costs = ProductCosts(gram=0.6, symmetric=0.65)
+    for lower, degrees in _DEGREES[goal]:
+        assert minimax_schedule(lower, degree=degrees, safety=1e-3).error < tolerance
+    for lower, degrees in _DEGREES[goal][::3]:
+        best = plan((512, 512), lower, tolerance, precision, costs=costs, harmless=0.0)
+        assert costs.direct(degrees) < 1.12 * costs.direct(best.degrees)
+
+
+def test_it_reuses_nothing_that_belongs_to_another_iterate():
+    a = conditioned((20, 20), 5, rng=0)
+    result = polar(a, method="auto", history=True)
+    direct = np.linalg.norm(result.x.T @ result.x - np.eye(20)) / 20**0.5
+    assert result.history[-1]["orthogonality"] == pytest.approx(direct, abs=2e-15)
+
+
+@pytest.mark.parametrize("condition", [1e2, 1e5])
+def test_stacks_and_sides(condition):
+    stack = np.stack([conditioned((6, 9), k, rng=0) for k in (1.0, 7.0, condition)])
+    result = polar(stack, method="auto", side="left")
+    assert result.converged and result.statuses.shape == (3,)
+    for one, a in zip(result.x, stack, strict=True):
+        np.testing.assert_allclose(one, polar(a, method="svd").x, atol=1e-9)
+
+
+@pytest.mark.parametrize("a", [np.zeros((4, 4)), np.ones((5, 5)), np.full((3, 3), np.nan)])
+def test_hopeless_input(a):
+    result = polar(a, method="auto")
+    assert result.status.name == ("NONFINITE_INPUT" if np.isnan(a).any() else "SINGULAR")
+
+
+def test_other_libraries(xp, rng):
+    a = xp.array(conditioned((8, 8), 10, rng=1).astype(np.float32))
+    result = polar(a, method="auto")
+    assert result.converged
+    xp.assert_like(result.x, a)
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="rational must be at most the number of degrees, 1"):
+        PlannedPolar((5,), rational=2)
+    with pytest.raises(ValueError, match="degree is fixed"):
+        polar(np.eye(2), method="auto", degree=5)
+    method = PlannedPolar((3, 5), rational=1)
+    assert eval(repr(method), {"PlannedPolar": PlannedPolar}) == method
