@@ -32,6 +32,7 @@ NAMES = {
     "schedule_names",
     "shortest_schedule",
     "signm",
+    "sketching",
     "svd_by_polar",
 }
 TAIL = {

@@ -159,3 +159,18 @@ def _csr_solve(strict, pivots, b, lower):
     a = (strict + diags(pivots)).tocsr()
     columns = b.reshape(-1, b.shape[-1]).T
     return spsolve_triangular(a, columns, lower=lower).T.reshape(b.shape)
+
+
+def scatter_rows(a, rows, weights, size):
+    """Return the (..., size, k) sums of weights[i, j] a[..., i, :] in the rows rows[i, j]."""
+    from cupyx.scipy.sparse import csr_matrix
+    from scipy.sparse import csc_array
+
+    n, z = rows.shape
+    columns = np.arange(0, n * z + 1, z)
+    sketch = csc_array((weights.ravel(), rows.ravel(), columns), shape=(size, n)).tocsr()
+    sketch = csr_matrix(sketch.astype(a.dtype))
+    out = cupy.empty((*a.shape[:-2], size, a.shape[-1]), a.dtype)
+    for index in np.ndindex(*a.shape[:-2]):
+        out[index] = sketch @ a[index]
+    return out

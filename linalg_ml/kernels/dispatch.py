@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 
 _FILES = {
-    "numpy": ("numba_", "numpy_"),
+    "numpy": ("numba_", "numba_sketches", "numpy_"),
     "cupy": ("cupy_",),
     "torch": ("torch_",),
     "jax": ("jax_",),
@@ -36,6 +36,9 @@ FILES_OF_KERNELS = {
     "csr_solve_upper": ("numba_", "cupy_"),
     "csr_ic0": ("numba_",),
     "csr_sor": ("numba_",),
+    "scatter_rows": ("agnostic", "numpy_", "numba_sketches", "cupy_", "torch_", "jax_"),
+    "gather_rows": ("agnostic", "numba_sketches"),
+    "hadamard": ("agnostic", "numba_sketches"),
 }
 
 

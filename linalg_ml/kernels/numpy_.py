@@ -189,3 +189,17 @@ def cholesky_solve(a, b):
     for index in np.ndindex(*batch):
         x[index] = cholesky_solve(a[index], b[index])
     return x
+
+
+def scatter_rows(a, rows, weights, size):
+    """Return the (..., size, k) sums of weights[i, j] a[..., i, :] in the rows rows[i, j]."""
+    from scipy.sparse import csc_array
+
+    n, z = rows.shape
+    columns = np.arange(0, n * z + 1, z)
+    weights = weights.astype(a.real.dtype)
+    sketch = csc_array((weights.ravel(), rows.ravel(), columns), shape=(size, n)).tocsr()
+    out = np.zeros((*a.shape[:-2], size, a.shape[-1]), a.dtype)
+    for index in np.ndindex(*a.shape[:-2]):
+        out[index] = sketch @ a[index]
+    return out
