@@ -21,7 +21,7 @@ def test_products_are_those_of_the_matrix(xp, kind):
     dtypes = ["float32", "complex64"] + ["float64"] * xp.has_float64
     for dtype in dtypes if xp.library != "jax" else dtypes[:1]:
         tolerance = 1e-13 if dtype == "float64" else 1e-5
-        for shape in ((50,), (50, 3), (2, 50, 3)):
+        for shape in ((50,), (50, 3), (2, 50, 3)) if xp.library != "jax" else ((50, 3),):
             a = rng.standard_normal(shape).astype(dtype)
             given = xp.array(a)
             forward = sketch @ given
