@@ -15,6 +15,7 @@ NAMES = {
     "cg",
     "deflated_cg",
     "eigh_by_sign",
+    "estimate_trace",
     "gmres",
     "krylov",
     "matmul",
@@ -23,15 +24,18 @@ NAMES = {
     "metrics",
     "minimax_schedule",
     "minres",
+    "nystrom",
     "orthogonalize",
     "plan",
     "polar",
     "problems",
+    "randomized_svd",
     "round_to",
     "schedule",
     "schedule_names",
     "shortest_schedule",
     "signm",
+    "sketched_lstsq",
     "sketching",
     "svd_by_polar",
 }
@@ -56,6 +60,11 @@ SOLVERS = [
     linalg_ml.signm,
     linalg_ml.eigh_by_sign,
     linalg_ml.svd_by_polar,
+    linalg_ml.estimate_trace,
+    linalg_ml.nystrom,
+    linalg_ml.randomized_svd,
+    linalg_ml.sketched_lstsq,
+    linalg_ml.sketching.range_finder,
 ]
 
 

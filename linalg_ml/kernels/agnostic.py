@@ -176,6 +176,20 @@ def hadamard(a):
     return xp.reshape(a, shape) if n > 1 else a + 0
 
 
+def triangular_factor(a):
+    """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
+    return namespace(a).linalg.qr(a, mode="reduced")[1]
+
+
+def residual_gradient(a, x, b=None):
+    """Return r = b - A x (A x without b) and A^H r, for vectors (..., n) and (..., m)."""
+    xp = namespace(a)
+    conj = xp.conj if is_complex(a) else lambda y: y
+    product = xp.matmul(a, x[..., None])[..., 0]
+    r = product if b is None else b - product
+    return r, conj(xp.matmul(conj(r)[..., None, :], a)[..., 0, :])
+
+
 def _hadamard_matrix(order):
     bits = np.arange(order)
     return 1.0 - 2.0 * (np.bitwise_count(bits[:, None] & bits) % 2)

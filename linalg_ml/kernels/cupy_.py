@@ -174,3 +174,8 @@ def scatter_rows(a, rows, weights, size):
     for index in np.ndindex(*a.shape[:-2]):
         out[index] = sketch @ a[index]
     return out
+
+
+def triangular_factor(a):
+    """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
+    return cupy.linalg.qr(a, mode="r")

@@ -39,6 +39,8 @@ FILES_OF_KERNELS = {
     "scatter_rows": ("agnostic", "numpy_", "numba_sketches", "cupy_", "torch_", "jax_"),
     "gather_rows": ("agnostic", "numba_sketches"),
     "hadamard": ("agnostic", "numba_sketches"),
+    "triangular_factor": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
+    "residual_gradient": ("agnostic", "numpy_"),
 }
 
 

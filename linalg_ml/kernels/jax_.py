@@ -100,3 +100,8 @@ def scatter_rows(a, rows, weights, size):
     for j in range(rows.shape[1]):
         out = out.at[..., jnp.asarray(rows[:, j]), :].add(weights[:, j, None] * a)
     return out
+
+
+def triangular_factor(a):
+    """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
+    return jnp.linalg.qr(a, mode="r")

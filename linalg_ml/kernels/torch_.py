@@ -110,3 +110,8 @@ def scatter_rows(a, rows, weights, size):
     for j in range(rows.shape[1]):
         out.index_add_(-2, places[:, j], weights[:, j, None] * a)
     return out
+
+
+def triangular_factor(a):
+    """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
+    return torch.linalg.qr(a, mode="r")[1]

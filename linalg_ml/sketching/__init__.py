@@ -1,6 +1,7 @@
 """Randomized linear algebra: embeddings, low rank, least squares, traces, projections."""
 
 from linalg_ml.sketching.embeddings import embedding
+from linalg_ml.sketching.least_squares import sketched_lstsq
 from linalg_ml.sketching.low_rank import randomized_svd
 from linalg_ml.sketching.nystrom import nystrom, nystrom_preconditioner
 from linalg_ml.sketching.range_finder import range_finder
@@ -15,4 +16,5 @@ __all__ = [
     "randomized_svd",
     "range_finder",
     "row_probabilities",
+    "sketched_lstsq",
 ]
