@@ -30,6 +30,7 @@ _PLACES = {
     "linalg_ml.sketching.least_squares": ("sketched_lstsq",),
     "linalg_ml.sketching.low_rank": ("randomized_svd",),
     "linalg_ml.sketching.nystrom": ("nystrom",),
+    "linalg_ml.sketching.projection": ("sketch_and_project",),
     "linalg_ml.sketching.trace": ("estimate_trace",),
     "linalg_ml._core.precision": ("Precision", "matmul", "round_to"),
     "linalg_ml._core.result": ("ConvergenceError", "Result", "Status"),

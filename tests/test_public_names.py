@@ -35,6 +35,7 @@ NAMES = {
     "schedule_names",
     "shortest_schedule",
     "signm",
+    "sketch_and_project",
     "sketched_lstsq",
     "sketching",
     "svd_by_polar",
@@ -63,6 +64,7 @@ SOLVERS = [
     linalg_ml.estimate_trace,
     linalg_ml.nystrom,
     linalg_ml.randomized_svd,
+    linalg_ml.sketch_and_project,
     linalg_ml.sketched_lstsq,
     linalg_ml.sketching.range_finder,
 ]
