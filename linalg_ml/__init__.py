@@ -36,12 +36,17 @@ _PLACES = {
     "linalg_ml.krylov.gmres": ("gmres",),
     "linalg_ml.krylov.minres": ("minres",),
     "linalg_ml.relaxation.coordinate": ("coordinate_descent",),
+    "linalg_ml.sketching.least_squares": ("sketched_lstsq",),
+    "linalg_ml.sketching.low_rank": ("randomized_svd",),
+    "linalg_ml.sketching.nystrom": ("nystrom",),
+    "linalg_ml.sketching.projection": ("sketch_and_project",),
+    "linalg_ml.sketching.trace": ("estimate_trace",),
     "linalg_ml._core.precision": ("Precision", "matmul", "round_to"),
     "linalg_ml._core.result": ("ConvergenceError", "Result", "Status"),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ALIASES = {"matrix_sign": "signm"}
-_ROOMS = ("krylov", "matrix_functions", "metrics", "problems", "relaxation")
+_ROOMS = ("krylov", "matrix_functions", "metrics", "problems", "relaxation", "sketching")
 _MEANT = {
     "conjugate_gradient": "cg",
     "conjugate_gradients": "cg",

@@ -17,6 +17,7 @@ NAMES = {
     "coordinate_descent",
     "deflated_cg",
     "eigh_by_sign",
+    "estimate_trace",
     "gmres",
     "inverse_root",
     "krylov",
@@ -27,12 +28,14 @@ NAMES = {
     "minimax_schedule",
     "minres",
     "optimal_omega",
+    "nystrom",
     "orthogonalize",
     "plan",
     "polar",
     "problems",
     "project_psd",
     "relaxation",
+    "randomized_svd",
     "round_to",
     "schedule",
     "schedule_names",
@@ -43,6 +46,9 @@ NAMES = {
     "sqrtm",
     "ssor",
     "ssor_cg",
+    "sketch_and_project",
+    "sketched_lstsq",
+    "sketching",
     "svd_by_polar",
 }
 TAIL = {
@@ -74,6 +80,12 @@ SOLVERS = [
     linalg_ml.ssor,
     linalg_ml.ssor_cg,
     linalg_ml.svd_by_polar,
+    linalg_ml.estimate_trace,
+    linalg_ml.nystrom,
+    linalg_ml.randomized_svd,
+    linalg_ml.sketch_and_project,
+    linalg_ml.sketched_lstsq,
+    linalg_ml.sketching.range_finder,
 ]
 
 

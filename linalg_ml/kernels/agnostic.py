@@ -143,3 +143,61 @@ def cholesky_solve(a, b):
 def thin_svd(a):
     """Return P, s, Q^H with A = P diag(s) Q^H and min(m, n) singular values."""
     return namespace(a).linalg.svd(a, full_matrices=False)
+
+
+def scatter_rows(a, rows, weights, size):
+    """Return the (..., size, k) sums of weights[i, j] a[..., i, :] in the rows rows[i, j].
+
+    ``rows`` and ``weights`` (n, z) are NumPy arrays.
+    """
+    # The standard can neither add into given places nor multiply sparse matrices.
+    summed = numpy_.scatter_rows(to_numpy(a), rows, weights, size)
+    return asarray(summed, like=a, dtype=a.dtype)
+
+
+def gather_rows(a, rows, weights):
+    """Return the (..., n, k) rows sum_j weights[i, j] a[..., rows[i, j], :].
+
+    ``rows`` and ``weights`` (n, z) are NumPy arrays.
+    """
+    xp = namespace(a)
+    places = asarray(rows, like=a, dtype=xp.int64 if dtype_name(a) == "float64" else xp.int32)
+    weights = asarray(weights, like=a, dtype=xp.real(a).dtype if is_complex(a) else a.dtype)
+    out = weights[:, 0, None] * xp.take(a, places[:, 0], axis=-2)
+    for j in range(1, rows.shape[1]):
+        out = out + weights[:, j, None] * xp.take(a, places[:, j], axis=-2)
+    return out
+
+
+def hadamard(a):
+    """Return H A with the +-1 Walsh-Hadamard matrix H of order 2^p, as products of order <= 32.
+
+    H is a Kronecker product of such factors, and products are what fast hardware does best.
+    """
+    xp, shape = namespace(a), tuple(a.shape)
+    done, n = 1, shape[-2]
+    while done < n:
+        order = min(32, n // done)
+        factor = asarray(_hadamard_matrix(order), like=a, dtype=a.dtype)
+        a = xp.matmul(factor, xp.reshape(a, (-1, order, done * shape[-1])))
+        done *= order
+    return xp.reshape(a, shape) if n > 1 else a + 0
+
+
+def triangular_factor(a):
+    """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
+    return namespace(a).linalg.qr(a, mode="reduced")[1]
+
+
+def residual_gradient(a, x, b=None):
+    """Return r = b - A x (A x without b) and A^H r, for vectors (..., n) and (..., m)."""
+    xp = namespace(a)
+    conj = xp.conj if is_complex(a) else lambda y: y
+    product = xp.matmul(a, x[..., None])[..., 0]
+    r = product if b is None else b - product
+    return r, conj(xp.matmul(conj(r)[..., None, :], a)[..., 0, :])
+
+
+def _hadamard_matrix(order):
+    bits = np.arange(order)
+    return 1.0 - 2.0 * (np.bitwise_count(bits[:, None] & bits) % 2)

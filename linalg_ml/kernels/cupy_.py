@@ -222,3 +222,23 @@ def csr_residual_norm(matrix, b, x):
     )
     squares = cupy.abs(r).astype(cupy.float64) ** 2
     return float(cupy.sqrt(cupy.sum(squares)))
+
+
+def scatter_rows(a, rows, weights, size):
+    """Return the (..., size, k) sums of weights[i, j] a[..., i, :] in the rows rows[i, j]."""
+    from cupyx.scipy.sparse import csr_matrix
+    from scipy.sparse import csc_array
+
+    n, z = rows.shape
+    columns = np.arange(0, n * z + 1, z)
+    sketch = csc_array((weights.ravel(), rows.ravel(), columns), shape=(size, n)).tocsr()
+    sketch = csr_matrix(sketch.astype(a.dtype))
+    out = cupy.empty((*a.shape[:-2], size, a.shape[-1]), a.dtype)
+    for index in np.ndindex(*a.shape[:-2]):
+        out[index] = sketch @ a[index]
+    return out
+
+
+def triangular_factor(a):
+    """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
+    return cupy.linalg.qr(a, mode="r")

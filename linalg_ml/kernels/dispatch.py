@@ -9,7 +9,14 @@ from functools import cache
 from importlib import import_module
 
 _FILES = {
-    "numpy": ("numba_", "numba_relaxation", "numba_bandits", "numba_coordinate", "numpy_"),
+    "numpy": (
+        "numba_",
+        "numba_relaxation",
+        "numba_bandits",
+        "numba_coordinate",
+        "numba_sketches",
+        "numpy_",
+    ),
     "cupy": ("cupy_",),
     "torch": ("torch_",),
     "jax": ("jax_",),
@@ -57,6 +64,11 @@ FILES_OF_KERNELS = {
     "forest_solve": ("numba_coordinate",),
     "forest_labels": ("numba_coordinate",),
     "color_labels": ("numba_coordinate",),
+    "scatter_rows": ("agnostic", "numpy_", "numba_sketches", "cupy_", "torch_", "jax_"),
+    "gather_rows": ("agnostic", "numba_sketches"),
+    "hadamard": ("agnostic", "numba_sketches"),
+    "triangular_factor": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
+    "residual_gradient": ("agnostic", "numpy_"),
 }
 
 

@@ -91,3 +91,17 @@ def cholesky_solve(a, b):
     solve = jax.lax.linalg.triangular_solve
     half = solve(factor, b, left_side=True, lower=True)
     return solve(factor, half, left_side=True, lower=True, transpose_a=True, conjugate_a=True)
+
+
+def scatter_rows(a, rows, weights, size):
+    """Return the (..., size, k) sums of weights[i, j] a[..., i, :] in the rows rows[i, j]."""
+    weights = jnp.asarray(weights, dtype=a.real.dtype)
+    out = jnp.zeros((*a.shape[:-2], size, a.shape[-1]), dtype=a.dtype)
+    for j in range(rows.shape[1]):
+        out = out.at[..., jnp.asarray(rows[:, j]), :].add(weights[:, j, None] * a)
+    return out
+
+
+def triangular_factor(a):
+    """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
+    return jnp.linalg.qr(a, mode="r")

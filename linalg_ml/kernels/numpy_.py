@@ -7,6 +7,7 @@ from linalg_ml.kernels.blocks import lower_blocks
 # Products with a symmetric result are computed block by block from this order on.
 _BLOCKED_FROM, _LEAF = 256, 64
 _CACHED = 1 << 16  # entries
+_SWEPT_BYTES = 1 << 21  # of a matrix that is to be read once
 
 # Sums of squares whose terms cannot have lost anything to overflow or underflow.
 _SAFE_SQUARES = {np.dtype(np.float32): (1e-20, 1e30), np.dtype(np.float64): (1e-250, 1e250)}
@@ -216,3 +217,42 @@ def thin_svd(a):
     if a.ndim > 2:
         return np.linalg.svd(a, full_matrices=False)
     return svd(a, full_matrices=False, check_finite=False)
+
+
+def scatter_rows(a, rows, weights, size):
+    """Return the (..., size, k) sums of weights[i, j] a[..., i, :] in the rows rows[i, j]."""
+    from scipy.sparse import csc_array
+
+    n, z = rows.shape
+    columns = np.arange(0, n * z + 1, z)
+    weights = weights.astype(a.real.dtype)
+    sketch = csc_array((weights.ravel(), rows.ravel(), columns), shape=(size, n)).tocsr()
+    out = np.zeros((*a.shape[:-2], size, a.shape[-1]), a.dtype)
+    for index in np.ndindex(*a.shape[:-2]):
+        out[index] = sketch @ a[index]
+    return out
+
+
+def triangular_factor(a):
+    """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
+    return np.linalg.qr(a, mode="r")
+
+
+def residual_gradient(a, x, b=None):
+    """Return r = b - A x (A x without b) and A^H r, for vectors (..., n) and (..., m).
+
+    The matrix is read once: a block of rows is still in the cache when it is needed again.
+    """
+    if x.ndim != 1 or not a.flags.c_contiguous or a.nbytes <= _SWEPT_BYTES:
+        r = (a @ x[..., None])[..., 0]
+        r = r if b is None else b - r
+        return r, (r.conj()[..., None, :] @ a)[..., 0, :].conj()
+    r, gradient = np.empty(len(a), a.dtype), np.zeros(a.shape[1], a.dtype)
+    rows = max(1, _SWEPT_BYTES // (a.shape[1] * a.itemsize))
+    for start in range(0, len(a), rows):
+        block, part = a[start : start + rows], r[start : start + rows]
+        np.matmul(block, x, out=part)
+        if b is not None:
+            np.subtract(b[start : start + rows], part, out=part)
+        gradient += part.conj() @ block
+    return r, gradient.conj()

@@ -100,3 +100,18 @@ def cholesky_solve(a, b):
     """Return A^(-1) B for Hermitian positive definite A (..., n, n) and B (..., n, k)."""
     factor = torch.linalg.cholesky_ex(a).L  # raises nothing
     return torch.cholesky_solve(b, factor)
+
+
+def scatter_rows(a, rows, weights, size):
+    """Return the (..., size, k) sums of weights[i, j] a[..., i, :] in the rows rows[i, j]."""
+    places = torch.as_tensor(rows, dtype=torch.int64, device=a.device)
+    weights = torch.as_tensor(weights, dtype=a.real.dtype, device=a.device)
+    out = torch.zeros((*a.shape[:-2], size, a.shape[-1]), dtype=a.dtype, device=a.device)
+    for j in range(rows.shape[1]):
+        out.index_add_(-2, places[:, j], weights[:, j, None] * a)
+    return out
+
+
+def triangular_factor(a):
+    """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
+    return torch.linalg.qr(a, mode="r")[1]
