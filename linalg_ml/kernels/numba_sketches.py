@@ -30,13 +30,16 @@ def _gather_rows(a, rows, weights, out):
 
 
 @_compiled
-def _hadamard(x):
-    n, h = x.shape[0], 1
+def _hadamard(x, first, stride, n):
+    """Transform the n rows first, first + stride, ... in place."""
+    h = 1
     while h < n:
+        step = h * stride
         if 4 * h <= n:  # two levels in one pass
             for start in range(0, n, 4 * h):
                 for i in range(start, start + h):
-                    x0, x1, x2, x3 = x[i], x[i + h], x[i + 2 * h], x[i + 3 * h]
+                    row = first + i * stride
+                    x0, x1, x2, x3 = x[row], x[row + step], x[row + 2 * step], x[row + 3 * step]
                     for c in range(x.shape[1]):
                         p, q = x0[c] + x1[c], x0[c] - x1[c]
                         r, s = x2[c] + x3[c], x2[c] - x3[c]
@@ -44,10 +47,21 @@ def _hadamard(x):
             h *= 4
         else:
             for i in range(h):
-                x0, x1 = x[i], x[i + h]
+                row = first + i * stride
+                x0, x1 = x[row], x[row + step]
                 for c in range(x.shape[1]):
                     x0[c], x1[c] = x0[c] + x1[c], x0[c] - x1[c]
             h *= 2
+
+
+@_compiled
+def _hadamard_by_blocks(x, block):
+    """Transform blocks of rows, then across them: every row comes to the cache twice."""
+    n = x.shape[0]
+    for first in range(0, n, block):
+        _hadamard(x, first, 1, block)
+    for first in range(block):
+        _hadamard(x, first, block, n // block)
 
 
 def scatter_rows(a, rows, weights, size):
@@ -81,5 +95,5 @@ def hadamard(a):
     """Return H A with the +-1 Walsh-Hadamard matrix H of order 2^p, p levels of sums."""
     out = np.array(a, order="C")
     for index in np.ndindex(*a.shape[:-2]):
-        _hadamard(out[index])
+        _hadamard_by_blocks(out[index], 1 << (a.shape[-2].bit_length() // 2))
     return out

@@ -68,11 +68,11 @@ def nystrom(a, rank, /, *, like=None, precision=None, rng=None):
     >>> import numpy as np
     >>> from linalg_ml import sketching
     >>> a = np.diag(0.5 ** np.arange(40))
-    >>> result = sketching.nystrom(a, 8, rng=0)
+    >>> result = sketching.nystrom(a, 15, rng=0)
     >>> u, w = result.x
     >>> w[:3].round(4)
-    array([1.  , 0.5 , 0.25])
-    >>> result.residual < 0.02
+    array([1.    , 0.4999, 0.2498])
+    >>> result.residual < 0.001
     True
     """
     blocks = BlockProducts(a, precision, like)
@@ -203,9 +203,9 @@ def nystrom_preconditioner(a, /, *, shift, rank=None, like=None, precision=None,
     >>> import numpy as np
     >>> from linalg_ml import cg, sketching
     >>> a, mu = np.diag(1.0 / np.arange(1, 201) ** 2), 1e-4
-    >>> M = sketching.nystrom_preconditioner(a, shift=mu, rank=120, rng=0)
+    >>> M = sketching.nystrom_preconditioner(a, shift=mu, rank=100, rng=0)
     >>> system, b = a + mu * np.eye(200), np.ones(200)
-    >>> cg(system, b, M=M, rtol=1e-8).nit < 10 < 100 < cg(system, b, rtol=1e-8).nit
+    >>> cg(system, b, M=M, rtol=1e-8).nit < 20 < 100 < cg(system, b, rtol=1e-8).nit
     True
     """
     blocks = BlockProducts(a, precision, like)

@@ -167,7 +167,7 @@ def range_finder(
     >>> a = np.diag(0.5 ** np.arange(60))
     >>> result = sketching.range_finder(a, block=4, rtol=1e-6, rng=0)
     >>> result.converged, result.x.shape
-    (True, (60, 24))
+    (True, (60, 20))
     """
     method = RangeFinder(checks.count(block, "block"), checks.count(power, "power", minimum=0))
     problem = _Range(a, precision, rng)

@@ -40,7 +40,7 @@ class SketchedSystem:
     # Sketches ------------------------------------------------------------------------------
 
     def sketch(self, kind, k, x):
-        """Draw S (m, k); return S^T A, S^T b and S^T: rows, an array or an Embedding."""
+        """Draw S (m, k); return S^T A, S^T b, S^T: indices of rows, array or Embedding."""
         if kind in BY_ROWS:
             rows = self._choose_rows(kind, k, x)
             places = asarray(rows, like=self.b, dtype=self.wide.xp.int32)

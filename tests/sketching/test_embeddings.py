@@ -168,7 +168,7 @@ def test_compiled_kernels_equal_their_twins(dtype, order):
     np.testing.assert_array_equal(a, kept)
 
 
-@pytest.mark.parametrize("order", [1, 2, 4, 8, 64, 128])
+@pytest.mark.parametrize("order", [1, 2, 8, 128])
 def test_hadamard_is_its_own_inverse(xp, order):
     from linalg_ml.kernels.dispatch import kernels
 
