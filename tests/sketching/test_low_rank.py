@@ -32,7 +32,7 @@ def test_error_of_the_range(oversample, depth, method, expected):
     s = 0.9 ** np.arange(300)
     a, tail = np.diag(s), np.sqrt(np.sum(s[20:] ** 2))
     errors = []
-    for seed in range(15):
+    for seed in range(10):
         x = sketching.randomized_svd(
             a, 20 + oversample, oversample=0, depth=depth, method=method, rng=seed
         ).x
@@ -151,6 +151,8 @@ def test_range_to_a_tolerance(rtol):
 
 
 def test_range_on_every_library(xp):
+    if xp.library == "jax":
+        pytest.skip("most of the time would go into compiling, and randomized_svd is like it")
     a = np.random.default_rng(0).standard_normal((30, 3)) @ np.ones((3, 20)) + np.eye(30, 20)
     given = xp.array(a, "float32")
     result = sketching.range_finder(given, rtol=0.1, block=7, rng=0)
@@ -201,8 +203,10 @@ def test_nystrom_bound():
 
 
 def test_nystrom_on_every_library(xp):
+    if xp.library == "jax":
+        pytest.skip("most of the time would go into compiling, and randomized_svd is like it")
     rng = np.random.default_rng(0)
-    for kind in ("float32", "complex64")[: 1 if xp.library == "jax" else 2]:
+    for kind in ("float32", "complex64"):
         factor = rng.standard_normal((2, 30, 4))
         if kind == "complex64":
             factor = factor + 1j * rng.standard_normal((2, 30, 4))

@@ -64,7 +64,7 @@ def test_estimates_are_unbiased(method, kind):
     a = rng.standard_normal((12, 12))
     if kind == "complex":
         a = a + 1j * rng.standard_normal((12, 12))
-    results = [estimate(a, products=7, method=method, rng=k) for k in range(1200)]
+    results = [estimate(a, products=7, method=method, rng=k) for k in range(800)]
     draws = np.array([result.x for result in results])
     assert all(result.counts["matvecs"] <= 7 for result in results)
     deviation = np.std(draws) / len(draws) ** 0.5
@@ -75,6 +75,8 @@ def test_estimates_are_unbiased(method, kind):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_library(xp, method):
+    if xp.library == "jax" and method != "hutchinson":
+        pytest.skip("most of the time would go into compiling")
     rng = np.random.default_rng(0)
     a = rng.standard_normal((2, 40, 6)) if xp.library != "jax" else rng.standard_normal((40, 6))
     a = (a @ a.mT).astype(np.float32)
