@@ -58,7 +58,8 @@ def test_svd_on_every_library(xp):
         a = rng.standard_normal((*shape[:-1], 4)) @ rng.standard_normal((*shape[:-2], 4, 20))
         a = a.astype(kind) * (1 + 1j if kind == "complex64" else 1)
         given = xp.array(a)
-        result = sketching.randomized_svd(given, 4, oversample=4, check=True, rng=0)
+        depth = 0 if xp.library == "jax" else 2
+        result = sketching.randomized_svd(given, 4, oversample=4, depth=depth, check=True, rng=0)
         u, s, vh = result.x
         xp.assert_like(u, given, (*shape[:-1], 4))
         xp.assert_like(vh, given, (*shape[:-2], 4, 20))
