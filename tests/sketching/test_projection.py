@@ -141,10 +141,10 @@ def test_every_library(xp, sketch):
         pytest.skip("most of the time would go into compiling")
     a, b, _ = system(dtype=np.float32)
     given = xp.array(b)
-    result = sketch_and_project(xp.array(a), given, sketch=sketch, rtol=1e-3, rng=0)
+    result = sketch_and_project(xp.array(a), given, sketch=sketch, rtol=2e-2, rng=0)
     assert result.converged
     xp.assert_like(result.x, given, (12,))
-    assert np.linalg.norm(b - a @ xp.to_numpy(result.x)) <= 1.01e-3 * np.linalg.norm(b)
+    assert np.linalg.norm(b - a @ xp.to_numpy(result.x)) <= 2.01e-2 * np.linalg.norm(b)
     np.testing.assert_array_equal(xp.to_numpy(given), b)
 
 
