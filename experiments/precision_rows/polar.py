@@ -33,7 +33,7 @@ METRICS = (
 # The lists known from optimizers do not converge: they make the steps they were published with.
 STEPS = {"jordan": 5, "you": 6, "cesista": 5, "turbo": 4}
 RATIONAL = ("qdwh", "zolotarev", "newton")
-METHODS = ("polar-express", "newton-schulz", "cans", "chen-chow", *RATIONAL, *STEPS, "svd")
+METHODS = ("polar-express", "gram", "newton-schulz", "cans", "chen-chow", *RATIONAL, *STEPS, "svd")
 # The default solver goes on for so many steps that only rounding is left, at any condition number.
 LONG = 32
 QUICK_REAL = (

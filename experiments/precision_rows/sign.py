@@ -7,7 +7,7 @@ from experiments import precision_matrices as matrices
 from experiments.precision_rows import polar
 from experiments.precision_table import NIT, PRODUCTS, STATUS, Family, Metric
 
-METHODS = (*(m for m in polar.METHODS if m not in ("turbo", "svd")), "eigh")
+METHODS = (*(m for m in polar.METHODS if m not in ("turbo", "gram", "svd")), "eigh")
 # Others are singular, or their spectrum has no gap in the middle.
 QUICK_REAL = ("gpt-block3-query-gradient-step500", "gpt-block3-down-momentum-step500")
 FULL_REAL = (

