@@ -89,6 +89,8 @@ class PlannedPolar(GramIteration):
 
     def __post_init__(self):
         object.__setattr__(self, "degrees", tuple(map(check_degree, self.degrees)))
+        if not self.degrees:
+            raise ValueError("degrees must hold at least one odd degree, got none")
         if self.rational is not None:
             checks.count(self.rational, "rational", minimum=0)
             if self.rational > len(self.degrees):
@@ -171,12 +173,12 @@ def choose_automatically(problem, arithmetic, rtol):
     if not problem.reliable:  # so ill-conditioned that nobody could look
         return best if least < inf else PolarExpress()
     goal = "half" if name == "fp32" or (rtol is not None and rtol >= 1e-7) else "full"
-    degrees = _degrees(problem.lower, goal)
+    degrees = _degrees(grid(problem.lower), goal)  # the interval that will be designed for
     found = [(costs.direct(degrees, aspect), PlannedPolar(degrees))]
     if not arithmetic.on_gpu:
-        lower, before = problem.interval("estimate") / _MARGIN, ()
+        lower, before = grid(problem.interval("estimate") / _MARGIN), ()
         if lower < _LEAST_RATIONAL:
-            lower, before = _raised(problem.lower)
+            lower, before = _raised(grid(problem.lower))
         f = qdwh_function(lower)
         after = _degrees(f(lower), goal)
         price = costs.direct(before, aspect) + costs.gram * aspect + _FACTOR + _SOLVES * aspect
@@ -189,11 +191,9 @@ def choose_automatically(problem, arithmetic, rtol):
 
 def _degrees(lower, goal):
     """Return degrees that take [lower, 1] to one."""
-    before, first = (), 0
-    table = _DEGREES[goal]
+    table, before = _DEGREES[goal], ()
     while lower < table[-1][0]:
-        lower, first = _after_quintic(lower), first + 1
-    before = (5,) * first
+        lower, before = _after_quintic(lower), (*before, 5)
     return before + next(degrees for bound, degrees in table if lower >= bound)
 
 

@@ -113,6 +113,8 @@ def test_other_libraries(xp, rng):
 def test_bad_arguments():
     with pytest.raises(ValueError, match="rational must be at most the number of degrees, 1"):
         PlannedPolar((5,), rational=2)
+    with pytest.raises(ValueError, match="degrees must hold at least one"):
+        PlannedPolar((), rational=0)
     with pytest.raises(ValueError, match="degree is fixed"):
         polar(np.eye(2), method="auto", degree=5)
     method = PlannedPolar((3, 5), rational=1)
