@@ -56,6 +56,8 @@ def draw(records):
                 ax.set_ylabel(NAMES[name])
     if single:
         axes.flat[0].set_ylabel(f"relative gap, blocks of {sizes[0]}")
+    else:
+        figure.suptitle(r"relative gap  $f(x_k) - f^*$  after each block update", fontsize=10)
     _legend(figure, rules, kinds)
     return figure
 
