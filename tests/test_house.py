@@ -44,6 +44,7 @@ ABOUT = {
     "linalg_ml.kernels.numba_": {"numba"},
     "linalg_ml.kernels.numba_bandits": {"numba"},
     "linalg_ml.kernels.numba_relaxation": {"numba"},
+    "linalg_ml.kernels.numba_symmetric": {"numba"},
     "linalg_ml.kernels.cupy_": {"cupy"},
     "linalg_ml.kernels.torch_": {"torch"},
     "linalg_ml.kernels.jax_": {"jax"},
