@@ -8,12 +8,14 @@ import linalg_ml
 
 NAMES = {
     "ConvergenceError",
+    "EqualityProblem",
     "Precision",
     "Result",
     "Schedule",
     "Status",
     "cg",
     "clip_singular_values",
+    "constrained",
     "coordinate_descent",
     "deflated_cg",
     "eigh_by_sign",
