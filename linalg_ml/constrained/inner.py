@@ -15,6 +15,8 @@ from linalg_ml.sketching.sketched_system import SketchedSystem
 
 _ROUNDS = 4  # solves for the residual of the solve before, where a precision gives out
 
+_LEAST_BLOCK = 8  # of a sketch that remembers nothing
+
 
 @dataclass(frozen=True)
 class InnerSolution:
@@ -93,7 +95,7 @@ def _krylov(method):
 
 def _sketched(sketch):
     def run(system, r, target, block, maxiter):
-        k = min(block or max(1, system.size // 4), system.size)
+        k = min(block or max(_LEAST_BLOCK, system.size // 4), system.size)
         posed = SketchedSystem(system.matrix, r, system.arithmetic, system.rng)
         cap = maxiter or 1000 + 200 * system.size // k
         every = max(1, system.size // k)

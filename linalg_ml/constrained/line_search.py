@@ -1,5 +1,6 @@
 """Backtracking on the exact augmented Lagrangian."""
 
+from math import isfinite
 from typing import Any, NamedTuple
 
 from linalg_ml._core.result import UserFunctionError
@@ -62,5 +63,6 @@ def attempt(space, x, lam):
         trial = space.point(x, lam)
     except UserFunctionError as error:
         return None, str(error)
-    name = None if trial.residual < float("inf") else space.culprit(trial)
+    finite = isfinite(trial.value) and isfinite(trial.residual)
+    name = None if finite else space.culprit(trial)
     return trial, name and f"{name} returned NaN or infinity"

@@ -54,6 +54,7 @@ class NewtonTypeMethod(Method):
     """What the methods for equality-constrained problems share."""
 
     criterion = "||(grad_x L, c)||"
+    default_rtol = 0.0  # beside a given atol; with neither, `targets`
     default_maxiter = 300
     initial_penalties = Penalties(0.0, 0.0, 0.0)
 
@@ -197,7 +198,7 @@ class SketchedNewton(NewtonTypeMethod):
             )
         penalties, extra, steps = state.penalties, 0.0, 0
         best = culprit = None
-        for attempt in range(self.retries + 1):
+        for _ in range(self.retries + 1):
             b = self._convex(h, known, problem, extra)
             system = KKTSystem(b, point, known, problem)
             direction = self._direction(problem, point, h, b, system, known, penalties)
@@ -206,7 +207,7 @@ class SketchedNewton(NewtonTypeMethod):
             accepted, culprit = backtrack(problem, point, step, slope, penalties, self.beta)
             if accepted is not None and (best is None or accepted.gain > best.gain):
                 best = accepted
-            if best is not None and best.alpha >= _SHORT or not self._can_add(known):
+            if (best is not None and best.alpha >= _SHORT) or not self._can_add(known):
                 break
             largest = max(1e-3, float(abs(known.curvatures).max()))
             extra = max(10 * extra, 0.1 * largest)

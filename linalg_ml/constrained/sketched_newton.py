@@ -57,7 +57,7 @@ def sketched_newton(
           published. Slow: a few hundred times as many products as "minres" on a
           well-conditioned system.
     block : int, optional
-        Rows or columns of a sketch; (n + m) / 4 if None.
+        Rows or columns of a sketch; (n + m) / 4 if None, at least 8 except for "block".
     method : str or method
         "recommended"; "published": AdaSketch-Newton as its authors run it, by default with
         ``inner="gaussian-vector"``; or a `constrained.SketchedNewton` with parameters of your
