@@ -28,6 +28,7 @@ _PLACES = {
         "shortest_schedule",
     ),
     "linalg_ml.constrained.problem": ("EqualityProblem",),
+    "linalg_ml.constrained.sketched_newton": ("sketched_newton",),
     "linalg_ml.relaxation.sor": ("sor", "ssor"),
     "linalg_ml.relaxation.ssor_cg": ("ssor_cg",),
     "linalg_ml.relaxation.optimal_omega": ("optimal_omega",),

@@ -50,6 +50,7 @@ NAMES = {
     "ssor_cg",
     "sketch_and_project",
     "sketched_lstsq",
+    "sketched_newton",
     "sketching",
     "svd_by_polar",
 }
@@ -87,6 +88,7 @@ SOLVERS = [
     linalg_ml.randomized_svd,
     linalg_ml.sketch_and_project,
     linalg_ml.sketched_lstsq,
+    linalg_ml.sketched_newton,
     linalg_ml.sketching.range_finder,
 ]
 

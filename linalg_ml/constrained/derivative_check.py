@@ -7,7 +7,7 @@ import numpy as np
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import astype, namespace, to_numpy
 from linalg_ml.constrained import differences
-from linalg_ml.constrained.problem import EqualityProblem, start
+from linalg_ml.constrained.problem import as_problem, start_array
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ def check_derivatives(problem, x, /, *, multipliers=None, rtol=1e-5):
     Parameters
     ----------
     problem : EqualityProblem
+        Or an object with its functions.
     x : array of shape (n,)
         Where; a point without special values, such as random numbers, shows more than zeros do.
     multipliers : array of shape (m,), optional
@@ -84,9 +85,9 @@ def check_derivatives(problem, x, /, *, multipliers=None, rtol=1e-5):
     >>> found.correct, found.worst["jac"], round(found.jac, 6)
     (False, (0, 1), 0.7)
     """
-    checks.instance(problem, EqualityProblem, "problem")
+    problem = as_problem(problem)
     rtol = checks.number(rtol, "rtol", minimum=0)
-    x = start(x, "x")
+    x = start_array(x, "x")
     xp = namespace(x)
     m = problem.constraints(x).shape[0]
     if multipliers is None:

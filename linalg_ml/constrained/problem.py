@@ -144,7 +144,21 @@ class EqualityProblem:
         return self.gradient(x) + xp.sum(lam[:, None] * self.jacobian(x), axis=0)
 
 
-def start(x0, name="x0"):
+def as_problem(problem):
+    """Return an EqualityProblem from one, or from an object that has its functions."""
+    if isinstance(problem, EqualityProblem):
+        return problem
+    names = ("fun", "con", "grad", "jac", "hess")
+    found = {name: getattr(problem, name, None) for name in names}
+    if not (callable(found["fun"]) and callable(found["con"])):
+        raise TypeError(
+            "problem must be an EqualityProblem, or an object with functions fun and con; "
+            f"got {type(problem).__name__}"
+        )
+    return EqualityProblem(found.pop("fun"), found.pop("con"), **found)
+
+
+def start_array(x0, name):
     """Return a starting point as a real array of shape (n,) in single or double precision."""
     x0 = checks.array(x0, name)
     if x0.ndim != 1 or x0.shape[0] == 0:
