@@ -36,8 +36,15 @@ TEXTS = {
     "orthogonality": ("orthogonality", r"$\|XX^T-I\|_F\,/\,\sqrt{m}$"),
     "polar_error": ("the polar factor", r"error $\|X-U\|_F\,/\,\sqrt{m}$"),
     "sign_error": ("the matrix sign", r"error $\|X-\mathrm{sign}(A)\|_F\,/\,\sqrt{m}$"),
+    "low_rank_residual": ("the residual", r"$\|A-USV^T\|_F\,/\,\|A\|_F$"),
+    "singular_value_error": ("ten singular values", "largest relative error"),
+    "sketch_error": ("the sketch", r"$\|\mathrm{fl}(SA)-SA\|_F\,/\,\|SA\|_F$"),
+    "subspace_error": ("every direction", r"error $\|(\mathrm{fl}(SA)-SA)R^{-1}\|_2$"),
+    "backward_error": ("the backward error", "relative backward error"),
+    "solution_error": ("the solution", r"error $\|x-x_*\|\,/\,\|x_*\|$"),
 }
 QUESTIONS = {"check": "What you can check", "error": "What you want"}
+REACHED = ("CONVERGED", "FIXED_STEPS")  # the second where there is nothing to test
 LOST = (0.3, 3.0)  # an error of this size leaves nothing of the answer
 DIVERGED = 12.0  # where the crosses begin
 BOTTOM, TOP = 1e-17, 3e3
@@ -132,14 +139,14 @@ def _line(axes, rows, field, colour):
     hollow = [
         (condition, value)
         for condition, value, (_, found) in zip(x, y, points, strict=True)
-        if sum(r["status"] == "CONVERGED" for r in found) * 2 < len(found)
+        if sum(r["status"] in REACHED for r in found) * 2 < len(found)
     ]
     if hollow:
         axes.plot(*zip(*hollow, strict=True), color=colour, marker="o", markersize=3,
                   markerfacecolor="white", linestyle="none", zorder=5)  # fmt: skip
     for row in rows:
         if not _synthetic(row):
-            reached = row["status"] == "CONVERGED"
+            reached = row["status"] in REACHED
             axes.plot(
                 row["condition"],
                 _shown(row, field),

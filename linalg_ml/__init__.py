@@ -27,6 +27,8 @@ _PLACES = {
         "schedule_names",
         "shortest_schedule",
     ),
+    "linalg_ml.constrained.problem": ("EqualityProblem",),
+    "linalg_ml.constrained.sketched_newton": ("sketched_newton",),
     "linalg_ml.relaxation.sor": ("sor", "ssor"),
     "linalg_ml.relaxation.ssor_cg": ("ssor_cg",),
     "linalg_ml.relaxation.optimal_omega": ("optimal_omega",),
@@ -46,7 +48,15 @@ _PLACES = {
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ALIASES = {"matrix_sign": "signm"}
-_ROOMS = ("krylov", "matrix_functions", "metrics", "problems", "relaxation", "sketching")
+_ROOMS = (
+    "constrained",
+    "krylov",
+    "matrix_functions",
+    "metrics",
+    "problems",
+    "relaxation",
+    "sketching",
+)
 _MEANT = {
     "conjugate_gradient": "cg",
     "conjugate_gradients": "cg",

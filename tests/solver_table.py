@@ -20,6 +20,7 @@ from linalg_ml import (
     polar,
     project_psd,
     signm,
+    sketch_and_project,
     sqrtm,
 )
 from linalg_ml._core.namespace import asarray
@@ -237,7 +238,22 @@ LINEAR = [
     Row("gmres", inverse_by(gmres), definite, np.linalg.inv),
     Row("deflated_cg", inverse_by(deflated_cg), definite, np.linalg.inv, {"subspace": 3}),
 ]
-TABLE = [*POLAR, *FIXED, *RATIONAL, *DEGREES, *ORTHOGONALIZE, *SIGN, *ROOTS, *LINEAR]
+
+
+def project_on_blocks(a, b, **options):
+    return sketch_and_project(a, b, sketch="gaussian", block=10, rng=0, **options)
+
+
+SKETCHED = [
+    Row(
+        "sketch_and_project",
+        inverse_by(project_on_blocks),
+        definite,
+        np.linalg.inv,
+        {"maxiter": 40},
+    ),
+]
+TABLE = [*POLAR, *FIXED, *RATIONAL, *DEGREES, *ORTHOGONALIZE, *SIGN, *ROOTS, *LINEAR, *SKETCHED]
 
 
 def hermitian_reference(a):

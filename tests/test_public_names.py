@@ -8,12 +8,14 @@ import linalg_ml
 
 NAMES = {
     "ConvergenceError",
+    "EqualityProblem",
     "Precision",
     "Result",
     "Schedule",
     "Status",
     "cg",
     "clip_singular_values",
+    "constrained",
     "coordinate_descent",
     "deflated_cg",
     "eigh_by_sign",
@@ -48,6 +50,7 @@ NAMES = {
     "ssor_cg",
     "sketch_and_project",
     "sketched_lstsq",
+    "sketched_newton",
     "sketching",
     "svd_by_polar",
 }
@@ -85,6 +88,7 @@ SOLVERS = [
     linalg_ml.randomized_svd,
     linalg_ml.sketch_and_project,
     linalg_ml.sketched_lstsq,
+    linalg_ml.sketched_newton,
     linalg_ml.sketching.range_finder,
 ]
 

@@ -1,5 +1,10 @@
 """Test problems: matrices with a given spectrum, and real data shipped with the package."""
 
+from linalg_ml.problems.constrained_logistic import (
+    ConstrainedLogistic,
+    breast_cancer,
+    constrained_logistic,
+)
 from linalg_ml.problems.exact import (
     PolarProblem,
     SignProblem,
@@ -20,6 +25,7 @@ from linalg_ml.problems.matrices import (
     with_eigenvalues,
     with_singular_values,
 )
+from linalg_ml.problems.poisson_control import PoissonControl
 from linalg_ml.problems.real import (
     RealMatrix,
     real_matrix,
@@ -27,6 +33,11 @@ from linalg_ml.problems.real import (
     real_matrix_names,
 )
 from linalg_ml.problems.shifted import shifted_systems, truncated_gaussian
+from linalg_ml.problems.small_constrained import (
+    SmallConstrainedProblem,
+    small_constrained_names,
+    small_constrained_problem,
+)
 from linalg_ml.problems.sparse_regression import (
     sparse_least_squares,
     sparse_logistic,
@@ -34,12 +45,17 @@ from linalg_ml.problems.sparse_regression import (
 )
 
 __all__ = [
+    "ConstrainedLogistic",
     "HeatEquation",
     "LabelProblem",
+    "PoissonControl",
     "PolarProblem",
     "RealMatrix",
     "SignProblem",
+    "SmallConstrainedProblem",
+    "breast_cancer",
     "conditioned",
+    "constrained_logistic",
     "delsq",
     "exact_polar_problem",
     "exact_sign_problem",
@@ -54,6 +70,8 @@ __all__ = [
     "real_matrix_names",
     "shifted_systems",
     "sign_problem",
+    "small_constrained_names",
+    "small_constrained_problem",
     "sparse_least_squares",
     "sparse_logistic",
     "sparse_softmax",

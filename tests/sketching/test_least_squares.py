@@ -254,3 +254,24 @@ def test_the_estimate_of_the_condition_number():
         known = SketchedProblem(a, b, Arithmetic(None, b), "sparse-sign", None, 0).condition
         exact = np.linalg.cond(scaled)
         assert 0.3 < known / exact < 10 * 20**0.5
+
+
+def test_default_size_leaves_nothing_to_chance():
+    """At 4 n rows and 30 columns one run in twenty needs hundreds of steps, or does not end."""
+    rng = np.random.default_rng(0)
+    u, _ = np.linalg.qr(rng.standard_normal((400, 11)))
+    v, _ = np.linalg.qr(rng.standard_normal((10, 10)))
+    a = (u[:, :10] * np.geomspace(1, 1e-4, 10)) @ v.T
+    b = a @ np.ones(10) + 1e-3 * u[:, 10]
+    for method in ("fossils", "iterative"):
+        results = [sketched_lstsq(a, b, method=method, rng=seed) for seed in range(40)]
+        assert all(result.converged for result in results)
+        assert max(result.nit for result in results) < 60
+
+
+@pytest.mark.parametrize("sketch", ["srht", "rows", "sparse-sign"])
+def test_hardly_more_rows_than_columns(sketch):
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((17, 12)), rng.standard_normal(17)
+    x = sketched_lstsq(a, b, sketch=sketch, rng=0).x
+    np.testing.assert_allclose(x, np.linalg.lstsq(a, b)[0], rtol=1e-9)

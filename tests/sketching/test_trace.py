@@ -45,6 +45,53 @@ def test_published_accuracy(spectrum, products, hutch, xtrace):
         assert expected / 3 < error < 3 * expected
 
 
+def leave_one_out(a, omega):
+    """Return the trace estimates of XNysTrace by its definition, one vector left out at a time."""
+    n, m = omega.shape
+    samples = []
+    for i in range(m):
+        others = np.delete(omega, i, axis=1)
+        y = a @ others
+        rest = a - y @ np.linalg.solve(others.T @ y, y.T)
+        q, _ = np.linalg.qr(others)
+        w = omega[:, i] - q @ (q.T @ omega[:, i])
+        samples.append(np.trace(a - rest) + (n - m + 1) * (w @ rest @ w) / (w @ w))
+    return np.array(samples)
+
+
+def test_xnystrace_is_what_it_says():
+    rng = np.random.default_rng(2)
+    a = rng.standard_normal((20, 20))
+    a = a @ a.T
+    result = estimate(a, products=8, method="xnystrace", rng=5)
+    samples = leave_one_out(a, np.random.default_rng(5).standard_normal((20, 8)))
+    assert float(result.x) == pytest.approx(samples.mean(), rel=1e-10)
+    assert result.standard_error == pytest.approx(samples.std(ddof=1) / 8**0.5, rel=1e-8)
+
+
+def test_xnystrace_is_better_on_definite_matrices():
+    for spectrum, products in (("power", 120), ("geometric", 60)):
+        options = {"products": products}
+        ours = relative_error(SPECTRA[spectrum], method="xnystrace", **options)
+        assert ours < relative_error(SPECTRA[spectrum], method="xtrace", **options)
+    assert relative_error(SPECTRA["geometric"], products=60, method="xnystrace") < 1e-7
+
+
+def test_xnystrace_is_unbiased_and_refuses_other_matrices():
+    rng = np.random.default_rng(1)
+    a = rng.standard_normal((12, 12)) + 1j * rng.standard_normal((12, 12))
+    a = a @ a.conj().T
+    draws = np.array([estimate(a, products=7, method="xnystrace", rng=k).x for k in range(800)])
+    assert abs(draws.mean() - np.trace(a)) < 4.5 * draws.std() / 800**0.5
+    result = estimate(-a, products=7, method="xnystrace", rng=0)
+    assert result.status is Status.BREAKDOWN and np.isnan(result.x)
+    assert estimate(0 * a, products=7, method="xnystrace", rng=0).x == 0
+    low = np.outer(np.arange(30.0), np.arange(30.0))
+    assert estimate(low, products=12, method="xnystrace", rng=0).x == pytest.approx(np.trace(low))
+    result = estimate(np.diag([1.0, np.nan] * 9), products=12, method="xnystrace", rng=0)
+    assert result.status is Status.NONFINITE_INPUT
+
+
 def test_variance_of_random_signs():
     rng = np.random.default_rng(0)
     a = rng.standard_normal((30, 30))
@@ -73,7 +120,7 @@ def test_estimates_are_unbiased(method, kind):
     assert 0.3 < claimed / np.std(draws) < 3
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, "xnystrace"])
 def test_every_library(xp, method):
     if xp.library == "jax" and method != "hutchinson":
         pytest.skip("most of the time would go into compiling")

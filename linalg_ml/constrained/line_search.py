@@ -1,0 +1,68 @@
+"""Backtracking on the exact augmented Lagrangian."""
+
+from math import isfinite
+from typing import Any, NamedTuple
+
+from linalg_ml._core.result import UserFunctionError
+from linalg_ml.constrained.merit import merit
+
+_HALVINGS = 60
+_ROUNDING = 20  # units of roundoff by which the merit function may seem to grow
+
+
+class Accepted(NamedTuple):
+    """A point that passed the test, how far it lies, and what the merit function fell by."""
+
+    point: Any
+    alpha: float
+    gain: float
+
+
+def backtrack(space, point, step, slope, penalties, beta):
+    """Return the first of the points z + alpha dz, alpha = 1, 1/2, 1/4, ..., that is good enough.
+
+    Good enough is L(z + alpha dz) <= L(z) + alpha beta slope + 20 u max(1, |L|), where |L| is the
+    sum of the sizes of the terms of L: near a solution, where the decrease falls below the
+    rounding of L, the last term lets full steps pass. A point where a function is not finite, or
+    has no derivative, is not good enough.
+
+    Parameters
+    ----------
+    space : Evaluation
+    point : Point
+    step : (dx, dlam)
+    slope : float
+        The directional derivative of the merit function.
+    penalties : Penalties
+    beta : float
+
+    Returns
+    -------
+    accepted : Accepted or None
+        None where there is none.
+    culprit : str or None
+        The function that was not finite at the last trial point, if it was.
+    """
+    value, size = merit(point, penalties, space)
+    slack = _ROUNDING * space.unit_roundoff * max(1.0, size)
+    dx, dlam = step
+    alpha, culprit = 1.0, None
+    for _ in range(_HALVINGS):
+        trial, culprit = attempt(space, point.x + alpha * dx, point.lam + alpha * dlam)
+        if culprit is None:
+            reached, _ = merit(trial, penalties, space)
+            if reached <= value + alpha * beta * slope + slack:
+                return Accepted(trial, alpha, value - reached), None
+        alpha /= 2
+    return None, culprit
+
+
+def attempt(space, x, lam):
+    """Return the point (x, lam) and None, or what is wrong there in its place."""
+    try:
+        trial = space.point(x, lam)
+    except UserFunctionError as error:
+        return None, str(error)
+    finite = isfinite(trial.value) and isfinite(trial.residual)
+    name = None if finite else space.culprit(trial)
+    return trial, name and f"{name} returned NaN or infinity"

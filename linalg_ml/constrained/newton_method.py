@@ -1,0 +1,334 @@
+"""Newton's method on the exact augmented Lagrangian, with inexact solves (AdaSketch-Newton)."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from linalg_ml._core.result import Status, UserFunctionError
+from linalg_ml._core.solve import Method
+from linalg_ml.constrained import geometry as shape
+from linalg_ml.constrained.inner import begin, improve
+from linalg_ml.constrained.kkt_system import KKTSystem
+from linalg_ml.constrained.line_search import backtrack
+from linalg_ml.constrained.merit import Penalties, merit_gradient
+
+_LEAST_DELTA = 1e-6
+_LARGEST_ETA1, _LEAST_ETA2 = 1e8, 1e-8
+_SHORT = 0.25  # a shorter step makes the model more convex and tries again
+_IDLE = 10  # steps at a stationary point of ||c|| before the constraints count as inconsistent
+
+
+@dataclass(frozen=True)
+class NewtonState:
+    """Where the iteration stands.
+
+    Attributes
+    ----------
+    point : Point or None
+        None where the functions are not finite at the start.
+    penalties : Penalties
+    nit : int
+    alpha : float
+        The last step length.
+    inner_steps : int
+        Of the last step.
+    idle : int
+        Steps in a row at a stationary point of ||c|| that is not feasible.
+    outcome : Status or None
+        Why no further step can be made, with ``reason`` in words.
+    failure : UserFunctionError or None
+        What was wrong at the start.
+    """
+
+    point: Any
+    penalties: Penalties
+    nit: int = 0
+    alpha: float = 1.0
+    inner_steps: int = 0
+    idle: int = 0
+    outcome: Status | None = None
+    reason: str = ""
+    failure: Any = None
+
+
+class NewtonTypeMethod(Method):
+    """What the methods for equality-constrained problems share."""
+
+    criterion = "||(grad_x L, c)||"
+    default_rtol = 0.0  # beside a given atol; with neither, `targets`
+    default_maxiter = 300
+    initial_penalties = Penalties(0.0, 0.0, 0.0)
+
+    def init(self, problem, arithmetic, x0):
+        """Evaluate everything at the start."""
+        try:
+            point, failure = problem.start(), None
+        except UserFunctionError as error:
+            point, failure = None, error
+        return NewtonState(point, self.initial_penalties, failure=failure)
+
+    def targets(self, problem, arithmetic):
+        """Return the tolerance: 1e-6, and 1e-3 for single precision."""
+        return {"residual": 1e-6 if problem.unit_roundoff < 1e-10 else 1e-3}
+
+    def scale(self, problem, arithmetic):
+        """Return the residual at the start."""
+        return problem.initial_residual
+
+    def measure(self, problem, state, arithmetic, exact):
+        """Return the residual, its parts, and what the last step did."""
+        point = sound(state)
+        return {
+            "residual": point.residual,
+            "stationarity": problem.norm(point.stationarity),
+            "feasibility": problem.norm(point.c),
+            "value": point.value,
+            "step_length": state.alpha,
+            "inner_steps": float(state.inner_steps),
+            "eta1": state.penalties.eta1,
+            "eta2": state.penalties.eta2,
+        }
+
+    def stopped(self, problem, state, measures):
+        """Report why no further step can be made."""
+        return state.outcome if measures["residual"] > 0 else None
+
+    def finish(self, problem, state, arithmetic):
+        """Return x and the multipliers."""
+        if state.point is None:
+            extras = {"multipliers": problem.multipliers0, "value": float("nan")}
+            return problem.x0, {**extras, "reason": str(state.failure)}
+        point = state.point
+        extras = {"multipliers": point.lam, "value": point.value, "reason": state.reason}
+        return point.x + 0, extras
+
+
+def sound(state):
+    """Return the point of a state, or raise what was wrong with the start."""
+    if state.failure is not None:
+        raise state.failure
+    return state.point
+
+
+@dataclass(frozen=True)
+class SketchedNewton(NewtonTypeMethod):
+    """Newton's method on the exact augmented Lagrangian.
+
+    The defaults are those we recommend; `SketchedNewton.published` gives those of Hong et al.
+
+    Parameters
+    ----------
+    inner : str
+        The solver of the Newton system, see `sketched_newton`.
+    block : int, optional
+        Rows or columns of its sketches.
+    inner_maxiter : int, optional
+        Cap on its steps between two looks at the direction.
+    accuracy : float or "bound"
+        Relative residual asked of it, or condition (A1) of the paper, which bounds the norm of
+        the inverse from above.
+    convexify : {"reflect", "shift", "none"}
+        Where the Hessian is not positive definite on the null space of the Jacobian: replace its
+        curvatures there by their sizes, add a multiple of the identity as in the paper, or do
+        nothing (and compute neither the null space nor the curvatures).
+    curvature : float
+        The least curvature put in place of another, xi_B.
+    threshold : float
+        The curvature below which the Hessian is changed.
+    retries : int
+        Times the Hessian is made more convex in one step where the step length would be short.
+    independence : float
+        Relative size of the singular values of the Jacobian that count as zero.
+    singular_below : float
+        Stop where lambda_min(G G^T) is below this.
+    merit_hessian : {"lagrangian", "objective"}
+        H in the gradient of the merit function, or the Hessian of f as in the authors' programs.
+    eta1, eta2, delta : float
+        The penalties and the accuracy at the start.
+    beta, nu, theta : float
+        Armijo's constant, the factor of the penalties, and the one of the accuracy.
+    """
+
+    inner: str = "block"
+    block: int | None = None
+    inner_maxiter: int | None = None
+    accuracy: float | str = 1e-8
+    convexify: str = "reflect"
+    curvature: float = 0.1
+    threshold: float = 1e-6
+    retries: int = 3
+    independence: float = 1e-8
+    singular_below: float = 0.0
+    merit_hessian: str = "lagrangian"
+    eta1: float = 1.0
+    eta2: float = 0.1
+    delta: float = 0.1
+    beta: float = 0.1
+    nu: float = 1.5
+    theta: float = 1.0
+
+    @classmethod
+    def published(cls, inner="gaussian-vector", **changes):
+        """Return the method as published: its Hessian modification, accuracy and rank test."""
+        settings = {
+            "accuracy": "bound",
+            "convexify": "shift",
+            "retries": 0,
+            "independence": 0.0,
+            "singular_below": 1e-2,
+        }
+        return cls(inner=inner, **{**settings, **changes})
+
+    @property
+    def initial_penalties(self):
+        """What the penalties are at the start."""
+        return Penalties(self.eta1, self.eta2, self.delta)
+
+    def step(self, problem, state, arithmetic):
+        """Solve for a direction, adapt the penalties to it, and search along it."""
+        point = sound(state)
+        h = problem.hessian(point, state.nit)
+        bare = self.convexify == "none" and self.accuracy != "bound"
+        known = None if bare else shape.analyse(h, point.jacobian, problem, self.independence)
+        if known is not None and known.smallest**2 < self.singular_below:
+            return replace(
+                state,
+                outcome=Status.SINGULAR,
+                reason=f"the Jacobian is close to rank-deficient at iterate {state.nit}: "
+                f"lambda_min(G G^T) = {known.smallest**2:.2g}",
+            )
+        penalties, extra, steps = state.penalties, 0.0, 0
+        best = culprit = None
+        for _ in range(self.retries + 1):
+            b = self._convex(h, known, problem, extra)
+            system = KKTSystem(b, point, known, problem)
+            direction = self._direction(problem, point, h, b, system, known, penalties)
+            penalties, slope, step, inner = direction
+            steps += inner
+            accepted, culprit = backtrack(problem, point, step, slope, penalties, self.beta)
+            if accepted is not None and (best is None or accepted.gain > best.gain):
+                best = accepted
+            if (best is not None and best.alpha >= _SHORT) or not self._can_add(known):
+                break
+            largest = max(1e-3, float(abs(known.curvatures).max()))
+            extra = max(10 * extra, 0.1 * largest)
+        if best is None:
+            return self._lost(problem, state, penalties, culprit)
+        return self._moved(problem, state, best, penalties, steps)
+
+    def _can_add(self, known):
+        """Say whether more convexity would change the direction."""
+        return self.convexify == "reflect" and known.curvatures.size > 0
+
+    def _convex(self, h, known, problem, extra):
+        """Return B, positive definite on the null space of the Jacobian."""
+        if self.convexify == "none":
+            return h
+        if self.convexify == "shift":
+            return shape.shifted(h, known, problem, self.curvature, self.threshold)
+        return shape.reflected(h, known, problem, self.curvature, self.threshold, extra)
+
+    # The direction ---------------------------------------------------------------------------
+
+    def _direction(self, problem, point, h, b, system, known, penalties):
+        """Solve until the direction is one of descent; return penalties, slope, step, inner steps.
+
+        (A2): slope <= -eta2 / 2 ||b||^2, b the right-hand side of the system. Where it fails,
+        the weight of feasibility grows, that of stationarity falls, and the accuracy rises.
+        """
+        solution = begin(system)
+        size, factor, stuck = solution.residual, 1.0, False
+        middle = h if self.merit_hessian == "lagrangian" else self._objective(problem, point)
+        bound = self._bound(problem, point, h, b, known) if self.accuracy == "bound" else None
+        if bound is not None:
+            penalties = self._tighten(penalties, penalties.delta, bound)
+        problem.arithmetic.count("systems")
+        while True:
+            target = self._target(system, size, factor, penalties, bound)
+            if not stuck:
+                solution = improve(
+                    self.inner,
+                    system,
+                    solution,
+                    target,
+                    block=self.block,
+                    maxiter=self.inner_maxiter,
+                )
+                stuck = bound is None and solution.residual > target
+            step = system.step(solution.z)
+            gradient = merit_gradient(point, middle, penalties, problem)
+            slope = problem.dot(gradient, problem.xp.concat(step))
+            descends = slope <= -0.5 * penalties.eta2 * size**2
+            limit = penalties.eta1 > _LARGEST_ETA1 or penalties.eta2 < _LEAST_ETA2
+            if descends or limit:
+                return penalties, slope, step, solution.steps
+            factor /= self.nu**4
+            delta = penalties.delta / self.nu**4
+            penalties = Penalties(self.nu**2 * penalties.eta1, penalties.eta2 / self.nu, delta)
+            if bound is not None:
+                penalties = self._tighten(penalties, delta, bound)
+
+    def _objective(self, problem, point):
+        """Return the Hessian of f alone."""
+        return problem.hessian(point, 0, problem.xp.zeros_like(point.lam))
+
+    def _target(self, system, size, factor, penalties, bound):
+        """Return the residual asked of the inner solver."""
+        if bound is not None:
+            wanted = self.theta * penalties.delta * size
+            return wanted / (system.norm_of_matrix * bound[0])
+        least = 50 * system.space.unit_roundoff
+        return max(self.accuracy * factor, least) * size
+
+    def _bound(self, problem, point, h, b, known):
+        """Return Psi, an upper bound of ||K^-1||, and Upsilon, the size of the derivatives."""
+        psi = 20 * max(problem.norm(b) ** 2, 1.0)
+        psi /= min(known.smallest**2, 1.0) * min(self.curvature, 1.0)
+        return psi, max(problem.norm(point.jacobian), problem.norm(h), 1.0)
+
+    def _tighten(self, penalties, delta, bound):
+        """Return the penalties with the accuracy that they need, at most ``delta``."""
+        psi, upsilon = bound
+        needed = (0.5 - self.beta) * penalties.eta2
+        needed /= (1 + penalties.eta1 + penalties.eta2) * (upsilon * psi) ** 2
+        return replace(penalties, delta=max(min(delta, needed), _LEAST_DELTA))
+
+    # The outcome -----------------------------------------------------------------------------
+
+    def _moved(self, problem, state, best, penalties, steps):
+        """Return the state at the new point; give up where ||c|| cannot be made smaller."""
+        point = best.point
+        size = problem.norm(point.c)
+        slope = problem.norm(problem.times(point.jacobian.mT, point.c))
+        before = problem.norm(state.point.c)
+        flat = slope <= 1e-4 * size * max(problem.norm(point.jacobian), 1e-4)
+        idle = state.idle + 1 if flat and size > 0.9 * before else 0
+        outcome, reason = None, ""
+        if idle >= _IDLE and size > problem.unit_roundoff**0.5:
+            outcome, reason = Status.STAGNATED, inconsistent(size, state.nit + 1)
+        return NewtonState(
+            point, penalties, state.nit + 1, best.alpha, steps, idle, outcome, reason
+        )
+
+    def _lost(self, problem, state, penalties, culprit):
+        """Return the old state with the reason why no step could be made from it."""
+        if culprit is not None:
+            raise UserFunctionError(f"{culprit} at every point tried from iterate {state.nit}")
+        point = state.point
+        size = problem.norm(point.c)
+        slope = problem.norm(problem.times(point.jacobian.mT, point.c))
+        if slope <= 1e-6 * size * max(problem.norm(point.jacobian), 1e-6):
+            reason = inconsistent(size, state.nit)
+        else:
+            reason = (
+                f"no step length decreases the merit function at iterate {state.nit}; the "
+                "derivatives may be wrong (see check_derivatives), or the inner solves too inexact"
+            )
+        return replace(state, penalties=penalties, outcome=Status.STAGNATED, reason=reason)
+
+
+def inconsistent(size, nit):
+    """Say that the constraints seem to have no solution near an iterate."""
+    return (
+        f"the constraints look inconsistent: ||c|| = {size:.3g} at iterate {nit}, and no small "
+        "change of x makes it smaller"
+    )
