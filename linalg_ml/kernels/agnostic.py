@@ -198,6 +198,46 @@ def residual_gradient(a, x, b=None):
     return r, conj(xp.matmul(conj(r)[..., None, :], a)[..., 0, :])
 
 
+def huber_terms(low, data, mask, bound, out=None):
+    """Return g = clip(low - data, -bound, bound), ||g||_F^2, sum |low - data - g|, <g, data>.
+
+    All of that where ``mask`` is true (everywhere if it is None); elsewhere g is zero and
+    ``data`` may hold anything. The memory of ``out`` may be used for g.
+    """
+    del out
+    xp = namespace(low)
+    r = low - data
+    g = xp.where(r > bound, bound * xp.ones_like(r), r)
+    g = xp.where(r < -bound, -bound * xp.ones_like(r), g)
+    excess = xp.abs(r - g)
+    inner = g * data
+    if mask is not None:
+        zero = xp.zeros_like(r)
+        g, excess, inner = (xp.where(mask, a, zero) for a in (g, excess, inner))
+    return g, xp.sum(g * g), xp.sum(excess), xp.sum(inner)
+
+
+def huber_search(low, data, mask, bound, u, v, scale):
+    """Return the inner products d.d, -d.s, s.s, g.d and -g.s on the mask.
+
+    g is that of `huber_terms`, d = scale u v^T - low and s = g - (low - data).
+    """
+    xp = namespace(low)
+    r = low - data
+    first = scale * u[:, None] * v[None, :] - low
+    if mask is not None:
+        r, first = (xp.where(mask, a, xp.zeros_like(r)) for a in (r, first))
+    g = huber_terms(r, xp.zeros_like(r), None, bound)[0]
+    second = r - g
+    pairs = ((first, first), (first, second), (second, second), (g, first), (g, second))
+    return tuple(xp.sum(a * b) for a, b in pairs)
+
+
+def rank_one_move(low, keep, scale, u, v):
+    """Return keep low + scale u v^T; ``low`` is consumed: its memory may be reused."""
+    return keep * low + scale * u[:, None] * v[None, :]
+
+
 def _hadamard_matrix(order):
     bits = np.arange(order)
     return 1.0 - 2.0 * (np.bitwise_count(bits[:, None] & bits) % 2)

@@ -15,6 +15,7 @@ _FILES = {
         "numba_bandits",
         "numba_coordinate",
         "numba_sketches",
+        "numba_low_rank",
         "numpy_",
     ),
     "cupy": ("cupy_",),
@@ -69,6 +70,9 @@ FILES_OF_KERNELS = {
     "hadamard": ("agnostic", "numba_sketches"),
     "triangular_factor": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "residual_gradient": ("agnostic", "numpy_"),
+    "huber_terms": ("agnostic", "numba_low_rank"),
+    "huber_search": ("agnostic", "numba_low_rank"),
+    "rank_one_move": ("agnostic", "numba_low_rank"),
 }
 
 

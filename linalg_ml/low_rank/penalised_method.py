@@ -1,0 +1,103 @@
+"""What the methods for the penalised problem share: the duality gap, and the answer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from linalg_ml._core.solve import Method
+from linalg_ml._core.verdict import host
+from linalg_ml.low_rank.leading_pairs import leading_pairs
+
+# Accuracy of the spectral norm in a lower bound: to go by, and to be trusted.
+_QUICK, _EXACT = 1e-4, 1e-8
+
+
+@dataclass
+class PenalisedState:
+    """Where an iteration stands.
+
+    ``factors`` (u, s, vh) may be None where they are not known; ``sparse`` is None where it is
+    the best one for ``low``. What was measured is kept, and the right singular vector ``leading``
+    of the gradient, the start of the next search for it.
+    """
+
+    low: Any
+    factors: Any = None
+    sparse: Any = None
+    measures: Any = None
+    exact: bool = False
+    leading: Any = None
+
+
+class PenalisedMethod(Method):
+    """A method whose state is a `PenalisedState`."""
+
+    formulation = "penalised"
+    criterion = "relative duality gap"
+    default_rtol = {  # noqa: RUF012
+        "fp64": 1e-6,
+        "fp32": 1e-4,
+        "tf32": 1e-2,
+        "fp16": 1e-2,
+        "bf16": 5e-2,
+    }
+
+    def scale(self, problem, arithmetic):
+        """Return 1: the gap is relative to the objective already."""
+        return 1.0
+
+    def factors(self, problem, state):
+        """Return u, s, vh of the low-rank part."""
+        if state.factors is None:
+            state.factors = decompose(problem, state.low)
+        return state.factors
+
+    def nuclear_norm(self, problem, state):
+        """Return ||L||_*, or a bound on it that the method counts with."""
+        return host(problem.xp.sum(self.factors(problem, state)[1]))
+
+    def measure(self, problem, state, arithmetic, exact):
+        """Return the objective, a lower bound on its minimum, and the relative gap."""
+        if state.measures is not None and (state.exact or not exact):
+            return state.measures
+        gradient, squares, sparse_norm, inner = problem.huber(state.low)
+        _, s, v, error = leading_pairs(
+            gradient,
+            1,
+            problem.wide,
+            problem.rng,
+            previous=state.leading,
+            accuracy=_EXACT if exact else _QUICK,
+        )
+        loss = problem.loss(squares, sparse_norm)
+        if state.sparse is not None:
+            loss = problem.joint_loss(state.low, state.sparse)
+        objective = loss + problem.lam_low_rank * self.nuclear_norm(problem, state)
+        bound = problem.lower_bound(squares, inner, host(s[0]) + (error if exact else 0.0))
+        state.leading, state.exact = v, exact
+        state.measures = {
+            "residual": problem.relative_gap(objective, bound),
+            "objective": objective,
+            "lower_bound": bound,
+        }
+        return state.measures
+
+    def finish(self, problem, state, arithmetic):
+        """Return the low-rank part; the sparse part, factors, rank and objective."""
+        measures = self.measure(problem, state, arithmetic, True)
+        sparse = problem.sparse(state.low) if state.sparse is None else state.sparse
+        return problem.deliver(
+            state.low,
+            sparse,
+            self.factors(problem, state),
+            objective=measures["objective"],
+            lower_bound=measures["lower_bound"],
+        )
+
+
+def decompose(problem, low):
+    """Return u, s, vh of a matrix, without singular values at the level of rounding."""
+    u, s, vh = problem.wide.kernels.thin_svd(low)
+    problem.arithmetic.count("decompositions")
+    kept = s > 8 * problem.wide.unit_roundoff * s[:1] * max(problem.shape) ** 0.5
+    rank = int(host(problem.xp.sum(problem.xp.astype(kept, problem.xp.int32))))
+    return u[:, :rank], s[:rank], vh[:rank, :]

@@ -1,0 +1,129 @@
+"""Robust principal component analysis: M = low rank + sparse."""
+
+from functools import partial
+
+import numpy as np
+
+from linalg_ml._core import checks
+from linalg_ml._core.precision import Arithmetic
+from linalg_ml._core.random import generator
+from linalg_ml._core.result import Result, Status
+from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml.low_rank.proximal import Fista, Ista
+from linalg_ml.low_rank.robust_problem import (
+    FixedRank,
+    Penalised,
+    Pursuit,
+    check_observed,
+)
+
+FORMULATIONS = {"penalised": Penalised, "pursuit": Pursuit, "fixed rank": FixedRank}
+# Makers of method instances by name; the attribute ``formulation`` of an instance says which of
+# the problems above it solves.
+ROBUST_PCA_METHODS = {
+    "fista": Fista,
+    "joint-fista": partial(Fista, joint=True),
+    "ista": Ista,
+}
+
+
+@np.errstate(all="ignore")
+def robust_pca(
+    m,
+    /,
+    *,
+    method="auto",
+    observed=None,
+    lam=None,
+    lam_low_rank=None,
+    lam_sparse=None,
+    rank=None,
+    factored=False,
+    rtol=None,
+    atol=0.0,
+    maxiter=None,
+    steps=None,
+    x0=None,
+    precision=None,
+    rng=None,
+    callback=None,
+    check_every=None,
+    history=False,
+):
+    """Split a matrix into a low-rank and a sparse part."""
+    m = check_data(m)
+    observed = check_observed(observed, m)
+    given = {"lam": lam, "lam_low_rank": lam_low_rank, "lam_sparse": lam_sparse, "rank": rank}
+    given = {name: value for name, value in given.items() if value is not None}
+    chosen = choose_method(method)
+    check_limits(rtol, atol, maxiter, steps, check_every, callback)
+    arithmetic = Arithmetic(precision, m)
+    problem = pose(chosen, m, observed, arithmetic, generator(rng), bool(factored), given)
+    if not problem.observed_count or not np.isfinite(problem.norm):
+        return trivial_result(problem, chosen)
+    return solve(
+        chosen,
+        problem,
+        arithmetic,
+        rtol=rtol,
+        atol=atol,
+        maxiter=maxiter,
+        steps=steps,
+        x0=x0,
+        callback=callback,
+        check_every=check_every,
+        history=history,
+    )
+
+
+def check_data(m):
+    """Return ``m`` as a real matrix."""
+    m = checks.matrix(m, "m")
+    if m.ndim != 2:
+        raise ValueError(f"m must have shape (m, n), got shape {tuple(m.shape)}")
+    if "complex" in str(m.dtype):
+        raise TypeError(f"m must be real, got dtype {m.dtype}")
+    return m
+
+
+def choose_method(method):
+    """Return a method instance from its name, or the instance given."""
+    if isinstance(method, type) and issubclass(method, Method):
+        raise TypeError(f"method must be an instance: write {method.__name__}(...)")
+    if isinstance(method, Method):
+        return method
+    return ROBUST_PCA_METHODS[checks.choice(method, tuple(ROBUST_PCA_METHODS), "method")]()
+
+
+def pose(method, m, observed, arithmetic, rng, factored, given):
+    """Return the problem that a method solves, from the keywords that belong to it."""
+    kind = FORMULATIONS[method.formulation]
+    for name in given:
+        if name not in kind.parameters:
+            expected = " and ".join(kind.parameters)
+            raise ValueError(
+                f"{name} does not belong to method {type(method).__name__}, which solves the "
+                f"{method.formulation} problem and takes {expected}"
+            )
+    return kind(m, observed, arithmetic, rng, factored=factored, **given)
+
+
+def trivial_result(problem, method):
+    """Return the result where nothing is observed, or something that is not finite."""
+    xp = problem.xp
+    finite = bool(np.isfinite(problem.norm))
+    zeros = xp.zeros_like(problem.given) + (0.0 if finite else np.nan)
+    factors = (zeros[:, :0], xp.sum(zeros, axis=0)[:0], zeros[:0, :])
+    x, extras = problem.deliver(zeros, zeros + 0, factors)
+    leave = problem.arithmetic.leave
+    return Result(
+        x=x if problem.factored else leave(x),
+        status=Status.CONVERGED if finite else Status.NONFINITE_INPUT,
+        nit=0,
+        residual=0.0 if finite else np.nan,
+        criterion="none: nothing is observed" if finite else "none: the input is not finite",
+        extras=extras,
+        counts=problem.arithmetic.counts,
+        precision=str(problem.arithmetic),
+        method=method,
+    )
