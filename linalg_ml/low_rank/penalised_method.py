@@ -60,26 +60,26 @@ class PenalisedMethod(Method):
         if state.measures is not None and (state.exact or not exact):
             return state.measures
         gradient, squares, sparse_norm, inner = problem.huber(state.low)
-        _, s, v, error = leading_pairs(
-            gradient,
-            1,
-            problem.wide,
-            problem.rng,
-            previous=state.leading,
-            accuracy=_EXACT if exact else _QUICK,
-        )
+        largest = self.spectral_norm(problem, state, gradient, _EXACT if exact else _QUICK)
         loss = problem.loss(squares, sparse_norm)
         if state.sparse is not None:
             loss = problem.joint_loss(state.low, state.sparse)
         objective = loss + problem.lam_low_rank * self.nuclear_norm(problem, state)
-        bound = problem.lower_bound(squares, inner, host(s[0]) + (error if exact else 0.0))
-        state.leading, state.exact = v, exact
+        bound = problem.lower_bound(squares, inner, largest)
+        state.exact = exact
         state.measures = {
             "residual": problem.relative_gap(objective, bound),
             "objective": objective,
             "lower_bound": bound,
         }
         return state.measures
+
+    def spectral_norm(self, problem, state, gradient, accuracy=_EXACT):
+        """Return ||g||_2, from above unless the accuracy is low."""
+        _, s, state.leading, error = leading_pairs(
+            gradient, 1, problem.wide, problem.rng, previous=state.leading, accuracy=accuracy
+        )
+        return host(s[0]) + (error if accuracy == _EXACT else 0.0)
 
     def finish(self, problem, state, arithmetic):
         """Return the low-rank part; the sparse part, factors, rank and objective."""

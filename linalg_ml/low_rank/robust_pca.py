@@ -9,6 +9,7 @@ from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import generator
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml.low_rank.frank_wolfe import FrankWolfe
 from linalg_ml.low_rank.proximal import Fista, Ista
 from linalg_ml.low_rank.robust_problem import (
     FixedRank,
@@ -21,6 +22,8 @@ FORMULATIONS = {"penalised": Penalised, "pursuit": Pursuit, "fixed rank": FixedR
 # Makers of method instances by name; the attribute ``formulation`` of an instance says which of
 # the problems above it solves.
 ROBUST_PCA_METHODS = {
+    "frank-wolfe": FrankWolfe,
+    "fw-t": partial(FrankWolfe, stop_rule="relative"),
     "fista": Fista,
     "joint-fista": partial(Fista, joint=True),
     "ista": Ista,

@@ -6,6 +6,7 @@ from functools import cached_property
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import asarray, astype, dtype_name
 from linalg_ml._core.verdict import host
+from linalg_ml.low_rank.row_blocks import observed_norm
 
 
 class RobustProblem:
@@ -48,7 +49,7 @@ class RobustProblem:
     @cached_property
     def norm(self):
         """||P M||_F, P the projection on what is observed."""
-        return host(self.wide.frobenius(self.data if self.mask is not None else self.given))
+        return observed_norm(self)
 
     def project(self, a):
         """Return ``a`` with zeros where nothing is observed."""
