@@ -23,14 +23,14 @@ _CALM_STEPS = 5  # in a row that change the objective by less than eps, to stop
 
 @dataclass
 class FrankWolfeState(PenalisedState):
-    """L, the gradient g, ||g||^2, ||S||_1 and <g, M> there, and the bounds that FW-T keeps.
+    """With the bounds that FW-T keeps.
 
+    Until it has ``started``, S is zero and not the best one for L = 0; it never is again.
     ``pair`` holds the leading u, s, v of the gradient once it is known. ``shared`` says that L
     was given away, so that its memory must not be used again.
     """
 
-    gradient: Any = None
-    sums: tuple = ()
+    started: bool = False
     nuclear_bound: float = 0.0  # t_L >= ||L||_*
     largest_low: float = math.inf  # U_L
     largest_sparse: float = math.inf  # U_S
@@ -89,7 +89,8 @@ class FrankWolfe(PenalisedMethod):
         """Start from L = S = 0, or from x0 and the best S for it."""
         low = problem.start(x0)
         if low is not None:
-            state = self.evaluate(problem, FrankWolfeState(low, gradient=None))
+            state = FrankWolfeState(low, started=True)
+            self.evaluate(problem, state)
             state.nuclear_bound = float(np.sum(singular_values(problem, low)))
             return self.bound(problem, state)
         low = problem.xp.zeros_like(problem.given)
@@ -97,12 +98,6 @@ class FrankWolfe(PenalisedMethod):
         state.upper = state.start = problem.norm**2 / 2
         state.largest_low = state.upper / problem.lam_low_rank
         state.largest_sparse = state.upper / problem.lam_sparse
-        return state
-
-    def evaluate(self, problem, state):
-        """Put the gradient at L and the sums over it in the state."""
-        state.gradient, *state.sums = problem.huber(state.low, state.gradient)
-        state.pair = state.measures = None
         return state
 
     def bound(self, problem, state):
@@ -119,11 +114,11 @@ class FrankWolfe(PenalisedMethod):
     def find_pair(self, problem, state, arithmetic):
         """Return the leading u, s, v of the gradient."""
         if state.pair is None:
-            if not state.sums:
+            if not state.started:
                 gradient = -1.0 * problem.project(problem.given)
-            elif state.gradient is None:
-                gradient = state.gradient = problem.huber(state.low)[0]
             else:
+                if state.gradient is None:
+                    self.evaluate(problem, state)
                 gradient = state.gradient
             accuracy = self.accuracy
             if accuracy is None and self.oracle != "power":
@@ -155,7 +150,10 @@ class FrankWolfe(PenalisedMethod):
         state.shared = False
         state.nuclear_bound += alpha * (end - state.nuclear_bound)
         before = state.upper
-        state = self.bound(problem, self.evaluate(problem, state))
+        self.evaluate(problem, state)
+        state.pair = state.measures = None
+        state.started = True
+        state = self.bound(problem, state)
         state.nit += 1
         change = abs(state.upper - before)
         base = before if self.stop_rule == "relative" else state.start / 2
@@ -166,12 +164,11 @@ class FrankWolfe(PenalisedMethod):
         """Return H and f of the quadratic in (alpha, beta), without the term of ||L||_*."""
         terms = problem.wide.kernels.huber_search
         lam = problem.lam_sparse
-        if state.sums:
+        if state.started:
             sums = terms(state.low, problem.given, problem.mask, lam, u, v, scale)
             d11, d12, d22, g1, g2 = map(host, sums)
             return np.array([[d11, d12], [d12, d22]]), np.array([g1, g2 - lam * state.sums[1]])
-        # At the start S is zero, not the best one for L = 0: the gradient is not clipped, and
-        # the vertex of S is a single entry. It never is again.
+        # The gradient is not clipped yet, and the vertex of S is a single entry.
         sums = terms(state.low, problem.given, problem.mask, math.inf, u, v, scale)
         d11, _, _, g1, _ = map(host, sums)
         i, j, entry = largest_entry(problem)
@@ -187,40 +184,30 @@ class FrankWolfe(PenalisedMethod):
 
     def measure(self, problem, state, arithmetic, exact):
         """Return h, or f if ``exact``, a lower bound on the minimum, and the relative gap."""
-        if state.measures is not None and (state.exact or not exact):
-            return state.measures
-        upper, bound = state.upper, 0.0
-        if state.sums:
-            if exact:
-                upper = self.exact_objective(problem, state)
-                s = self.spectral_norm(problem, state, state.gradient)
-            else:
-                s = self.find_pair(problem, state, arithmetic)[1]
-            squares, _, inner = state.sums
-            bound = problem.lower_bound(squares, inner, s)
-        state.exact = exact
-        state.measures = {
-            "residual": problem.relative_gap(upper, bound),
-            "objective": upper,
-            "lower_bound": bound,
-        }
-        return state.measures
+        if state.started:
+            return super().measure(problem, state, arithmetic, exact)
+        gap = problem.relative_gap(state.upper, 0.0)
+        return {"residual": gap, "objective": state.upper, "lower_bound": 0.0}
 
-    def exact_objective(self, problem, state):
-        """Return f at L and the best S, recomputed."""
-        pair = state.pair
-        self.evaluate(problem, state)
-        state.pair = pair
-        squares, sparse_norm, _ = state.sums
+    def objective(self, problem, state, squares, sparse_norm, exact):
+        """Return h, or f if ``exact``."""
+        if not exact:
+            return state.upper
         nuclear_norm = float(np.sum(singular_values(problem, state.low)))
         return problem.loss(squares, sparse_norm) + problem.lam_low_rank * nuclear_norm
+
+    def spectral_norm(self, problem, state, arithmetic, exact):
+        """Return ||g||_2, as accurate as the next step needs it unless ``exact``."""
+        if exact:
+            return super().spectral_norm(problem, state, arithmetic, exact)
+        return self.find_pair(problem, state, arithmetic)[1]
 
     def finish(self, problem, state, arithmetic):
         """Return the low-rank part; the sparse part, objective f, its bounds h and below."""
         measures = self.measure(problem, state, arithmetic, True)
         state.gradient, state.shared = None, True  # its memory is needed for S
         factors = decompose(problem, state.low) if problem.factored else None
-        sparse = problem.sparse(state.low) if state.sums else state.low * 0.0
+        sparse = problem.sparse(state.low) if state.started else state.low * 0.0
         return problem.deliver(
             state.low,
             sparse,

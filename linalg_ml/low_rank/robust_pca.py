@@ -9,6 +9,7 @@ from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import generator
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml.low_rank.corrective import CorrectiveFrankWolfe
 from linalg_ml.low_rank.frank_wolfe import FrankWolfe
 from linalg_ml.low_rank.proximal import Fista, Ista
 from linalg_ml.low_rank.robust_problem import (
@@ -23,6 +24,7 @@ FORMULATIONS = {"penalised": Penalised, "pursuit": Pursuit, "fixed rank": FixedR
 # the problems above it solves.
 ROBUST_PCA_METHODS = {
     "frank-wolfe": FrankWolfe,
+    "corrective": CorrectiveFrankWolfe,
     "fw-t": partial(FrankWolfe, stop_rule="relative"),
     "fista": Fista,
     "joint-fista": partial(Fista, joint=True),
@@ -116,7 +118,7 @@ def trivial_result(problem, method):
     xp = problem.xp
     finite = bool(np.isfinite(problem.norm))
     zeros = xp.zeros_like(problem.given) + (0.0 if finite else np.nan)
-    factors = (zeros[:, :0], xp.sum(zeros, axis=0)[:0], zeros[:0, :])
+    factors = problem.no_factors()
     x, extras = problem.deliver(zeros, zeros + 0, factors)
     leave = problem.arithmetic.leave
     return Result(

@@ -6,6 +6,7 @@ from functools import cached_property
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import asarray, astype, dtype_name
 from linalg_ml._core.verdict import host
+from linalg_ml.low_rank.leading_pairs import Products
 from linalg_ml.low_rank.row_blocks import observed_norm
 
 
@@ -63,6 +64,11 @@ class RobustProblem:
         checks.same_home(m=self.given, x0=x0)
         checks.same_shape(x0, self.shape, "x0")
         return self.wide.enter(x0) + 0.0
+
+    def no_factors(self):
+        """Return the factors of L = 0."""
+        rows, columns = self.given[:, :0] * 0.0, self.given[:0, :] * 0.0
+        return rows, self.xp.sum(columns, axis=1), columns
 
     def product(self, factors):
         """Return u diag(s) vh."""
@@ -145,6 +151,27 @@ class Penalised(RobustProblem):
             lam_low_rank = lam_sparse * ratio if lam_sparse is not None else usual or 1.0
         self.lam_low_rank = lam_low_rank
         self.lam_sparse = lam_low_rank / ratio if lam_sparse is None else lam_sparse
+
+    def zero(self):
+        """Return L = 0 as it is stored."""
+        return self.xp.zeros_like(self.given)
+
+    def low(self, factors):
+        """Return L = U B V^T as it is stored, multiplied in the precision of the policy.
+
+        ``factors`` are u, s, vh, or U, B, V with a matrix B.
+        """
+        left, core, right = factors
+        enter = self.arithmetic.enter
+        if core.ndim == 1:
+            left, right = left * core[None, :], right.mT
+        else:
+            left = self.wide.mm(left, core)
+        return self.arithmetic.wide(self.arithmetic.mm(enter(left), enter(right).mT))
+
+    def products(self, gradient, arithmetic):
+        """Return the operator that multiplies by a gradient."""
+        return Products(gradient, arithmetic)
 
     def huber(self, low, out=None):
         """Return g, ||g||_F^2, ||S||_1 and <g, M> at L; ``out`` is memory for g."""
