@@ -10,11 +10,7 @@ from linalg_ml._core import checks
 from linalg_ml._core.result import Status
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.leading_pairs import ORACLES, leading_pairs
-from linalg_ml.low_rank.penalised_method import (
-    PenalisedMethod,
-    PenalisedState,
-    decompose,
-)
+from linalg_ml.low_rank.penalised_method import PenalisedMethod, PenalisedState
 from linalg_ml.low_rank.row_blocks import largest_entry, singular_values
 
 STOP_RULES = ("relative", "initial")
@@ -206,7 +202,7 @@ class FrankWolfe(PenalisedMethod):
         """Return the low-rank part; the sparse part, objective f, its bounds h and below."""
         measures = self.measure(problem, state, arithmetic, True)
         state.gradient, state.shared = None, True  # its memory is needed for S
-        factors = decompose(problem, state.low) if problem.factored else None
+        factors = problem.decompose(state.low) if problem.factored else None
         sparse = problem.sparse(state.low) if state.started else state.low * 0.0
         return problem.deliver(
             state.low,

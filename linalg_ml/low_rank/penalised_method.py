@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from linalg_ml._core.namespace import astype
 from linalg_ml._core.solve import Method
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.leading_pairs import leading_pairs
@@ -94,7 +93,7 @@ class PenalisedMethod(Method):
     def factors(self, problem, state):
         """Return u, s, vh of the low-rank part."""
         if state.factors is None:
-            state.factors = decompose(problem, state.low)
+            state.factors = problem.decompose(state.low)
         return state.factors
 
     def finish(self, problem, state, arithmetic):
@@ -109,12 +108,3 @@ class PenalisedMethod(Method):
             objective=measures["objective"],
             lower_bound=measures["lower_bound"],
         )
-
-
-def decompose(problem, low):
-    """Return u, s, vh of a matrix, without singular values at the level of rounding."""
-    u, s, vh = problem.wide.kernels.thin_svd(low)
-    problem.arithmetic.count("decompositions")
-    kept = s > 8 * problem.wide.unit_roundoff * s[:1] * max(problem.shape) ** 0.5
-    rank = int(host(problem.xp.sum(astype(kept, problem.xp.int32))))
-    return u[:, :rank], s[:rank], vh[:rank, :]

@@ -75,6 +75,14 @@ class RobustProblem:
         u, s, vh = factors
         return self.wide.mm(u * s[None, :], vh)
 
+    def decompose(self, low):
+        """Return u, s, vh of a matrix, without singular values at the level of rounding."""
+        u, s, vh = self.arithmetic.kernels.thin_svd(low)
+        self.arithmetic.count("decompositions")
+        noise = 8 * self.wide.unit_roundoff * max(self.shape) ** 0.5
+        rank = int(host(self.xp.sum(astype(s > noise * s[:1], self.xp.int32))))
+        return u[:, :rank], s[:rank], vh[:rank, :]
+
     def deliver(self, low, sparse, factors, **extras):
         """Return x and extras, in the dtype of the input.
 
