@@ -73,6 +73,8 @@ FILES_OF_KERNELS = {
     "huber_terms": ("agnostic", "numba_low_rank"),
     "huber_search": ("agnostic", "numba_low_rank"),
     "rank_one_move": ("agnostic", "numba_low_rank"),
+    "sampled_rank_one": ("numba_low_rank",),
+    "sampled_product": ("numba_low_rank",),
 }
 
 
