@@ -15,17 +15,20 @@ _QUICK, _EXACT = 1e-4, 1e-8
 class PenalisedState:
     """Where an iteration stands.
 
-    ``factors`` (u, s, vh) may be None where they are not known; ``sparse`` is None where it is
-    the best one for ``low``. What was measured is kept, and the right singular vector ``leading``
-    of the gradient, the start of the next search for it.
+    ``low`` is the low-rank part as the problem stores it; its ``factors`` (u, s, vh) may be None
+    where they are not known; ``sparse`` is None where it is the best one for ``low``. The rest is
+    what was found out about ``low``: the gradient g there, ||g||_F^2, ||S||_1 and <g, M> in
+    ``sums``, the leading right singular vector of g, and the measures.
     """
 
     low: Any
     factors: Any = None
     sparse: Any = None
+    gradient: Any = None
+    sums: tuple = ()
+    leading: Any = None
     measures: Any = None
     exact: bool = False
-    leading: Any = None
 
 
 class PenalisedMethod(Method):
@@ -45,35 +48,21 @@ class PenalisedMethod(Method):
         """Return 1: the gap is relative to the objective already."""
         return 1.0
 
-    def factors(self, problem, state):
-        """Return u, s, vh of the low-rank part."""
-        if state.factors is None:
-            state.factors = decompose(problem, state.low)
-        return state.factors
-
-    def nuclear_norm(self, problem, state):
-        """Return ||L||_*, or a bound on it that the method counts with."""
-        return host(problem.xp.sum(self.factors(problem, state)[1]))
+    def evaluate(self, problem, state):
+        """Put the gradient at L and the sums over it in the state."""
+        state.gradient, *state.sums = problem.huber(state.low, state.gradient)
 
     def measure(self, problem, state, arithmetic, exact):
         """Return the objective, a lower bound on its minimum, and the relative gap."""
         if state.measures is not None and (state.exact or not exact):
             return state.measures
-        gradient, squares, sparse_norm, inner = problem.huber(state.low)
-        _, s, v, error = leading_pairs(
-            gradient,
-            1,
-            problem.wide,
-            problem.rng,
-            previous=state.leading,
-            accuracy=_EXACT if exact else _QUICK,
-        )
-        loss = problem.loss(squares, sparse_norm)
-        if state.sparse is not None:
-            loss = problem.joint_loss(state.low, state.sparse)
-        objective = loss + problem.lam_low_rank * self.nuclear_norm(problem, state)
-        bound = problem.lower_bound(squares, inner, host(s[0]) + (error if exact else 0.0))
-        state.leading, state.exact = v, exact
+        if exact or not state.sums:
+            self.evaluate(problem, state)
+        squares, sparse_norm, inner = state.sums
+        objective = self.objective(problem, state, squares, sparse_norm, exact)
+        largest = self.spectral_norm(problem, state, arithmetic, exact)
+        bound = problem.lower_bound(squares, inner, largest)
+        state.exact = exact
         state.measures = {
             "residual": problem.relative_gap(objective, bound),
             "objective": objective,
@@ -81,9 +70,36 @@ class PenalisedMethod(Method):
         }
         return state.measures
 
+    def objective(self, problem, state, squares, sparse_norm, exact):
+        """Return f at L and S."""
+        loss = problem.loss(squares, sparse_norm)
+        if state.sparse is not None:
+            loss = problem.joint_loss(state.low, state.sparse)
+        s = self.factors(problem, state)[1]
+        return loss + problem.lam_low_rank * host(problem.xp.sum(s))
+
+    def spectral_norm(self, problem, state, arithmetic, exact):
+        """Return ||g||_2, from above if ``exact``."""
+        _, s, state.leading, error = leading_pairs(
+            problem.products(state.gradient, problem.wide),
+            1,
+            problem.wide,
+            problem.rng,
+            previous=state.leading,
+            accuracy=_EXACT if exact else _QUICK,
+        )
+        return host(s[0]) + (error if exact else 0.0)
+
+    def factors(self, problem, state):
+        """Return u, s, vh of the low-rank part."""
+        if state.factors is None:
+            state.factors = problem.decompose(state.low)
+        return state.factors
+
     def finish(self, problem, state, arithmetic):
         """Return the low-rank part; the sparse part, factors, rank and objective."""
         measures = self.measure(problem, state, arithmetic, True)
+        state.gradient, state.sums = None, ()  # room for S
         sparse = problem.sparse(state.low) if state.sparse is None else state.sparse
         return problem.deliver(
             state.low,
@@ -92,12 +108,3 @@ class PenalisedMethod(Method):
             objective=measures["objective"],
             lower_bound=measures["lower_bound"],
         )
-
-
-def decompose(problem, low):
-    """Return u, s, vh of a matrix, without singular values at the level of rounding."""
-    u, s, vh = problem.wide.kernels.thin_svd(low)
-    problem.arithmetic.count("decompositions")
-    kept = s > 8 * problem.wide.unit_roundoff * s[:1] * max(problem.shape) ** 0.5
-    rank = int(host(problem.xp.sum(problem.xp.astype(kept, problem.xp.int32))))
-    return u[:, :rank], s[:rank], vh[:rank, :]

@@ -9,6 +9,9 @@ from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import generator
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml.low_rank.corrective import CorrectiveFrankWolfe
+from linalg_ml.low_rank.frank_wolfe import FrankWolfe
+from linalg_ml.low_rank.norm_constrained import NormConstrained, NormConstrainedFrankWolfe
 from linalg_ml.low_rank.proximal import Fista, Ista
 from linalg_ml.low_rank.robust_problem import (
     FixedRank,
@@ -17,10 +20,20 @@ from linalg_ml.low_rank.robust_problem import (
     check_observed,
 )
 
-FORMULATIONS = {"penalised": Penalised, "pursuit": Pursuit, "fixed rank": FixedRank}
+FORMULATIONS = {
+    "penalised": Penalised,
+    "norm-constrained": NormConstrained,
+    "pursuit": Pursuit,
+    "fixed rank": FixedRank,
+}
 # Makers of method instances by name; the attribute ``formulation`` of an instance says which of
 # the problems above it solves.
 ROBUST_PCA_METHODS = {
+    "frank-wolfe": FrankWolfe,
+    "corrective": CorrectiveFrankWolfe,
+    "fw-t": partial(FrankWolfe, stop_rule="relative"),
+    "fw-p": NormConstrainedFrankWolfe,
+    "fw": partial(NormConstrainedFrankWolfe, project=False),
     "fista": Fista,
     "joint-fista": partial(Fista, joint=True),
     "ista": Ista,
@@ -37,6 +50,8 @@ def robust_pca(
     lam=None,
     lam_low_rank=None,
     lam_sparse=None,
+    radius_low_rank=None,
+    radius_sparse=None,
     rank=None,
     factored=False,
     rtol=None,
@@ -53,7 +68,14 @@ def robust_pca(
     """Split a matrix into a low-rank and a sparse part."""
     m = check_data(m)
     observed = check_observed(observed, m)
-    given = {"lam": lam, "lam_low_rank": lam_low_rank, "lam_sparse": lam_sparse, "rank": rank}
+    given = {
+        "lam": lam,
+        "lam_low_rank": lam_low_rank,
+        "lam_sparse": lam_sparse,
+        "radius_low_rank": radius_low_rank,
+        "radius_sparse": radius_sparse,
+        "rank": rank,
+    }
     given = {name: value for name, value in given.items() if value is not None}
     chosen = choose_method(method)
     check_limits(rtol, atol, maxiter, steps, check_every, callback)
@@ -113,7 +135,7 @@ def trivial_result(problem, method):
     xp = problem.xp
     finite = bool(np.isfinite(problem.norm))
     zeros = xp.zeros_like(problem.given) + (0.0 if finite else np.nan)
-    factors = (zeros[:, :0], xp.sum(zeros, axis=0)[:0], zeros[:0, :])
+    factors = problem.no_factors()
     x, extras = problem.deliver(zeros, zeros + 0, factors)
     leave = problem.arithmetic.leave
     return Result(

@@ -6,6 +6,8 @@ from functools import cached_property
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import asarray, astype, dtype_name
 from linalg_ml._core.verdict import host
+from linalg_ml.low_rank.leading_pairs import Products
+from linalg_ml.low_rank.row_blocks import observed_norm
 
 
 class RobustProblem:
@@ -48,7 +50,7 @@ class RobustProblem:
     @cached_property
     def norm(self):
         """||P M||_F, P the projection on what is observed."""
-        return host(self.wide.frobenius(self.data if self.mask is not None else self.given))
+        return observed_norm(self)
 
     def project(self, a):
         """Return ``a`` with zeros where nothing is observed."""
@@ -63,10 +65,23 @@ class RobustProblem:
         checks.same_shape(x0, self.shape, "x0")
         return self.wide.enter(x0) + 0.0
 
+    def no_factors(self):
+        """Return the factors of L = 0."""
+        rows, columns = self.given[:, :0] * 0.0, self.given[:0, :] * 0.0
+        return rows, self.xp.sum(columns, axis=1), columns
+
     def product(self, factors):
         """Return u diag(s) vh."""
         u, s, vh = factors
         return self.wide.mm(u * s[None, :], vh)
+
+    def decompose(self, low):
+        """Return u, s, vh of a matrix, without singular values at the level of rounding."""
+        u, s, vh = self.arithmetic.kernels.thin_svd(low)
+        self.arithmetic.count("decompositions")
+        noise = 8 * self.wide.unit_roundoff * max(self.shape) ** 0.5
+        rank = int(host(self.xp.sum(astype(s > noise * s[:1], self.xp.int32))))
+        return u[:, :rank], s[:rank], vh[:rank, :]
 
     def deliver(self, low, sparse, factors, **extras):
         """Return x and extras, in the dtype of the input.
@@ -144,6 +159,27 @@ class Penalised(RobustProblem):
             lam_low_rank = lam_sparse * ratio if lam_sparse is not None else usual or 1.0
         self.lam_low_rank = lam_low_rank
         self.lam_sparse = lam_low_rank / ratio if lam_sparse is None else lam_sparse
+
+    def zero(self):
+        """Return L = 0 as it is stored."""
+        return self.xp.zeros_like(self.given)
+
+    def low(self, factors):
+        """Return L = U B V^T as it is stored, multiplied in the precision of the policy.
+
+        ``factors`` are u, s, vh, or U, B, V with a matrix B.
+        """
+        left, core, right = factors
+        enter = self.arithmetic.enter
+        if core.ndim == 1:
+            left, right = left * core[None, :], right.mT
+        else:
+            left = self.wide.mm(left, core)
+        return self.arithmetic.wide(self.arithmetic.mm(enter(left), enter(right).mT))
+
+    def products(self, gradient, arithmetic):
+        """Return the operator that multiplies by a gradient."""
+        return Products(gradient, arithmetic)
 
     def huber(self, low, out=None):
         """Return g, ||g||_F^2, ||S||_1 and <g, M> at L; ``out`` is memory for g."""
