@@ -1,6 +1,7 @@
 """Leading singular triplets of a matrix: what Frank-Wolfe asks for in every step."""
 
 from linalg_ml._core import checks
+from linalg_ml._core.namespace import namespace
 from linalg_ml._core.random import normal
 from linalg_ml._core.verdict import host
 from linalg_ml.krylov.bidiagonalization import bidiagonalize
@@ -35,6 +36,15 @@ class Products:
         return self.arithmetic.wide(self.arithmetic.mm(self.a.mT, self.arithmetic.enter(x)))
 
 
+class Transposed:
+    """The transpose of an operator."""
+
+    def __init__(self, products):
+        self.like, self.shape = products.like, products.shape[::-1]
+        self.matvec, self.rmatvec = products.rmatvec, products.matvec
+        self.block, self.rblock = products.rblock, products.block
+
+
 def leading_pairs(a, count, arithmetic, rng, *, previous=None, accuracy=1e-2, oracle=ORACLES[0]):
     """Compute the largest singular values and their vectors.
 
@@ -67,13 +77,25 @@ def leading_pairs(a, count, arithmetic, rng, *, previous=None, accuracy=1e-2, or
         u, s, vh = arithmetic.kernels.thin_svd(arithmetic.wide(a))
         return u[:, :count], s[:count], vh[:count, :].mT, 0.0
     products = a if hasattr(a, "rblock") else Products(a, arithmetic)
+    wide_shape = a.shape[0] < a.shape[1]
+    if wide_shape:  # a Krylov space of the larger side need not end at the order of the smaller
+        previous = previous if previous is None else _unit_columns(products.block(previous))
+        products = Transposed(products)
     columns = 1 if oracle == "bidiagonalization" else count
-    start = _start(a.shape[1], columns, products.like, arithmetic, rng, previous)
+    start = _start(products.shape[1], columns, products.like, arithmetic, rng, previous)
     if oracle == "power":
-        return _power(products, start, arithmetic, accuracy)
-    accuracy = max(accuracy, 4 * arithmetic.unit_roundoff)
-    find = _bidiagonalize if oracle == "bidiagonalization" else _block
-    return find(products, start, count, arithmetic, rng, accuracy)
+        u, s, v, error = _power(products, start, arithmetic, accuracy)
+    else:
+        accuracy = max(accuracy, 4 * arithmetic.unit_roundoff)
+        find = _bidiagonalize if oracle == "bidiagonalization" else _block
+        u, s, v, error = find(products, start, count, arithmetic, rng, accuracy)
+    return (v, s, u, error) if wide_shape else (u, s, v, error)
+
+
+def _unit_columns(a):
+    xp = namespace(a)
+    norms = xp.sqrt(xp.sum(a * a, axis=0))
+    return a / xp.where(norms > 0, norms, xp.ones_like(norms))[None, :]
 
 
 def _start(n, count, like, arithmetic, rng, previous):
