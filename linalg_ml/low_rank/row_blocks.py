@@ -2,7 +2,9 @@
 
 import math
 
-from linalg_ml._core.namespace import library, to_numpy
+import numpy as np
+
+from linalg_ml._core.namespace import astype, library, namespace, to_numpy
 from linalg_ml._core.verdict import host
 
 _BLOCK_BYTES = 1 << 22
@@ -16,6 +18,13 @@ def row_blocks(a, least=1):
         rows = max(least, _BLOCK_BYTES // (a.dtype.itemsize * max(n, 1)), 1)
     for start in range(0, m, rows):
         yield slice(start, min(m, start + rows))
+
+
+def count_true(mask):
+    """Return how many entries of a boolean matrix are true."""
+    xp = namespace(mask)
+    rows = xp.sum(astype(mask, xp.int32), axis=1)  # of rows, lest int32 overflow
+    return int(np.sum(to_numpy(rows), dtype=np.int64))
 
 
 def observed_rows(problem, rows):
