@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from linalg_ml._core.namespace import astype
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.penalised_method import PenalisedMethod, PenalisedState
+from linalg_ml.low_rank.singular_value_thresholding import threshold_singular_values
 
 
 @dataclass
@@ -28,12 +28,12 @@ class Fista(PenalisedMethod):
         compared with. Otherwise S is eliminated: steps in L alone on a sum of Huber functions,
         whose gradient has the Lipschitz constant 1, with a restart of the momentum where it
         points uphill.
-    svd : {"gram", "lapack"}
+    svd : {"auto", "gram", "qr", "lapack"}
         How singular values are thresholded.
     """
 
     joint: bool = False
-    svd: str = "gram"
+    svd: str = "auto"
 
     check_every = 5
 
@@ -108,13 +108,3 @@ class Ista(Fista):
 def _momentum(t):
     following = (1 + (1 + 4 * t * t) ** 0.5) / 2
     return (t - 1) / following, following
-
-
-def threshold_singular_values(a, threshold, arithmetic, svd):
-    """Return U max(S - threshold, 0) V^T of A = U S V^T, and its factors."""
-    xp, wide = arithmetic.xp, arithmetic.at_least_fp32(a)
-    u, s, vh = arithmetic.kernels.thin_svd(a)
-    arithmetic.count("decompositions")
-    rank = int(host(xp.sum(astype(s > threshold, xp.int32))))
-    factors = u[:, :rank], s[:rank] - threshold, vh[:rank, :]
-    return wide.mm(factors[0] * factors[1][None, :], factors[2]), factors

@@ -9,6 +9,11 @@ from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import generator
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml.low_rank.alm import (
+    AlternatingDirections,
+    AugmentedLagrangian,
+    ExactAugmentedLagrangian,
+)
 from linalg_ml.low_rank.corrective import CorrectiveFrankWolfe
 from linalg_ml.low_rank.frank_wolfe import FrankWolfe
 from linalg_ml.low_rank.norm_constrained import NormConstrained, NormConstrainedFrankWolfe
@@ -37,6 +42,9 @@ ROBUST_PCA_METHODS = {
     "fista": Fista,
     "joint-fista": partial(Fista, joint=True),
     "ista": Ista,
+    "alm": AugmentedLagrangian,
+    "exact-alm": ExactAugmentedLagrangian,
+    "adm": AlternatingDirections,
 }
 
 
