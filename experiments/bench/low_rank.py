@@ -87,7 +87,7 @@ def fixed_rank(n=1000, rank=5):
     sparse.flat[places] = rng.uniform(-size, size, places.size)
     m = low + sparse
     reference = None
-    for method in ("alm", "accelerated-projections", "scaled-gradient"):
+    for method in ("alm", "alternating", "scaled-gradient"):
         known = {} if method == "alm" else {"rank": rank}
         robust_pca(m[:50, :50], method=method, maxiter=2, **known)
         start = time.process_time()

@@ -264,6 +264,26 @@ def rest_squares(data, low, sparse, mask):
     return xp.sum(rest * rest)
 
 
+def keep_close(data, low, mask, bound):
+    """Return what of ``data`` is near ``low``, ``low`` elsewhere, and the squares of the rest.
+
+    That is data where ``mask`` is true and |data - low| <= bound; the second result is the sum of
+    (data - low)^2 there.
+    """
+    xp = namespace(low)
+    rest = data - low
+    far = xp.abs(rest) > bound
+    if mask is not None:
+        far = xp.logical_or(far, xp.logical_not(mask))
+    rest = xp.where(far, xp.zeros_like(rest), rest)
+    return xp.where(far, low, data), xp.sum(rest * rest)
+
+
+def kth_largest(a, k):
+    """Return the k-th largest entry of a vector, k from 1, as an array without axes."""
+    return namespace(a).sort(a)[a.shape[0] - k]
+
+
 def _hadamard_matrix(order):
     bits = np.arange(order)
     return 1.0 - 2.0 * (np.bitwise_count(bits[:, None] & bits) % 2)

@@ -76,6 +76,10 @@ FILES_OF_KERNELS = {
     "rank_one_move": ("agnostic", "numba_low_rank"),
     "split_entries": ("agnostic", "numba_pursuit"),
     "rest_squares": ("agnostic", "numba_pursuit"),
+    "keep_close": ("agnostic", "numba_pursuit"),
+    "kth_largest": ("agnostic", "numpy_"),
+    "sampled_rank_one": ("numba_low_rank",),
+    "sampled_product": ("numba_low_rank",),
 }
 
 

@@ -74,6 +74,26 @@ def _rank_one_move(low, keep, scale, u, v):
             low[i, j] = keep * low[i, j] + left * v[j]
 
 
+@_compiled
+def _sampled_rank_one(low, keep, scale, u, v, starts, columns):
+    for i in range(starts.size - 1):
+        left = scale * u[i]
+        for k in range(starts[i], starts[i + 1]):
+            low[k] = keep * low[k] + left * v[columns[k]]
+
+
+@_compiled
+def _sampled_product(left, right, starts, columns, out):
+    for i in range(starts.size - 1):
+        row = left[i]
+        for k in range(starts[i], starts[i + 1]):
+            other = right[columns[k]]
+            total = row[:0].sum()
+            for j in range(row.size):
+                total += row[j] * other[j]
+            out[k] = total
+
+
 def _by_rows(a):
     """Say whether the rows of ``a`` are the long way through memory."""
     return a.flags.f_contiguous and not a.flags.c_contiguous
@@ -103,3 +123,18 @@ def rank_one_move(low, keep, scale, u, v):
     else:
         _rank_one_move(low, kind(keep), kind(scale), u, v)
     return low
+
+
+def sampled_rank_one(low, keep, scale, u, v, starts, columns):
+    """Overwrite the entries ``low`` of L in a CSR pattern with those of keep L + scale u v^T."""
+    kind = low.dtype.type
+    u, v = np.ascontiguousarray(u), np.ascontiguousarray(v)
+    _sampled_rank_one(low, kind(keep), kind(scale), u, v, starts, columns)
+
+
+def sampled_product(left, right, starts, columns):
+    """Return the entries of left right^T in a CSR pattern."""
+    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+    out = np.empty(columns.size, left.dtype)
+    _sampled_product(left, right, starts, columns, out)
+    return out

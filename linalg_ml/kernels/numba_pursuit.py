@@ -66,3 +66,30 @@ def split_entries(argument, low, data, mask, ratio, bound):
 def rest_squares(data, low, sparse, mask):
     """Return ||P(data - low - sparse)||_F^2."""
     return _rest_squares(_flat(data), _flat(low), _flat(sparse), _flat(mask))
+
+
+@_compiled
+def _keep_close(data, low, mask, bound, out):
+    total, part = 0.0, 0.0
+    for i in range(low.size):
+        if mask is None:
+            seen = True
+        else:
+            seen = mask[i]
+        out[i] = low[i]
+        if seen:
+            r = data[i] - low[i]
+            if not abs(r) > bound:
+                out[i] = data[i]
+                part += r * r
+        if i % _PART == 0:
+            total += part
+            part = 0.0
+    return total + part
+
+
+def keep_close(data, low, mask, bound):
+    """Return data where it is seen and near ``low``, else ``low``; and the squares of what is."""
+    out = np.empty(low.shape, low.dtype)
+    bound = low.dtype.type(bound)
+    return out, _keep_close(_flat(data), _flat(low), _flat(mask), bound, out.reshape(-1))

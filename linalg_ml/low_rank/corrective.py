@@ -38,6 +38,8 @@ class CorrectiveFrankWolfe(PenalisedMethod):
     inner: int = 20
     oracle: str = "bidiagonalization"
 
+    takes_samples = True  # of few observed entries, see `SampledPenalised`
+
     def __post_init__(self):
         checks.count(self.block, "block")
         checks.count(self.inner, "inner")

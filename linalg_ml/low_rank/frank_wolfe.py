@@ -11,7 +11,8 @@ from linalg_ml._core.result import Status
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.leading_pairs import ORACLES, leading_pairs
 from linalg_ml.low_rank.penalised_method import PenalisedMethod, PenalisedState
-from linalg_ml.low_rank.row_blocks import largest_entry, singular_values
+from linalg_ml.low_rank.rank_one_sum import RankOneSum
+from linalg_ml.low_rank.row_blocks import singular_values
 
 STOP_RULES = ("relative", "initial")
 _CALM_STEPS = 5  # in a row that change the objective by less than eps, to stop
@@ -36,6 +37,7 @@ class FrankWolfeState(PenalisedState):
     calm: int = 0
     pair: Any = None
     shared: bool = False
+    sum: Any = None  # L as a sum of matrices of rank one, where it is not stored as a whole
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class FrankWolfe(PenalisedMethod):
         "bf16": 1e-1,
     }
 
+    takes_samples = True  # of few observed entries, see `SampledPenalised`
+
     def __post_init__(self):
         if self.stop_rule is not None:
             checks.choice(self.stop_rule, STOP_RULES, "stop_rule")
@@ -89,8 +93,9 @@ class FrankWolfe(PenalisedMethod):
             self.evaluate(problem, state)
             state.nuclear_bound = float(np.sum(singular_values(problem, low)))
             return self.bound(problem, state)
-        low = problem.xp.zeros_like(problem.given)
-        state = FrankWolfeState(low)
+        state = FrankWolfeState(problem.zero())
+        if problem.sampled:
+            state.sum = RankOneSum(problem)
         state.upper = state.start = problem.norm**2 / 2
         state.largest_low = state.upper / problem.lam_low_rank
         state.largest_sparse = state.upper / problem.lam_sparse
@@ -120,7 +125,7 @@ class FrankWolfe(PenalisedMethod):
             if accuracy is None and self.oracle != "power":
                 accuracy = 0.1 / (state.nit + 2)
             u, s, v, _ = leading_pairs(
-                gradient,
+                problem.products(gradient, arithmetic),
                 1,
                 arithmetic,
                 problem.rng,
@@ -142,7 +147,9 @@ class FrankWolfe(PenalisedMethod):
         slope[0] += lam * (end - state.nuclear_bound)
         alpha, _ = minimise_on_square(hessian, slope)
         low = state.low + 0.0 if state.shared else state.low
-        state.low = problem.wide.kernels.rank_one_move(low, 1 - alpha, alpha * scale, u, v)
+        state.low = problem.move(low, 1 - alpha, alpha * scale, u, v)
+        if state.sum is not None:
+            state.sum.add(1 - alpha, alpha * scale, u, v)
         state.shared = False
         state.nuclear_bound += alpha * (end - state.nuclear_bound)
         before = state.upper
@@ -158,16 +165,15 @@ class FrankWolfe(PenalisedMethod):
 
     def search_terms(self, problem, state, u, v, scale):
         """Return H and f of the quadratic in (alpha, beta), without the term of ||L||_*."""
-        terms = problem.wide.kernels.huber_search
         lam = problem.lam_sparse
         if state.started:
-            sums = terms(state.low, problem.given, problem.mask, lam, u, v, scale)
+            sums = problem.search(state.low, u, v, scale, lam)
             d11, d12, d22, g1, g2 = map(host, sums)
             return np.array([[d11, d12], [d12, d22]]), np.array([g1, g2 - lam * state.sums[1]])
         # The gradient is not clipped yet, and the vertex of S is a single entry.
-        sums = terms(state.low, problem.given, problem.mask, math.inf, u, v, scale)
+        sums = problem.search(state.low, u, v, scale, math.inf)
         d11, _, _, g1, _ = map(host, sums)
-        i, j, entry = largest_entry(problem)
+        i, j, entry = problem.largest_entry()
         spike = math.copysign(state.largest_sparse, entry) if abs(entry) > lam else 0.0
         d12 = spike * scale * host(u[i]) * host(v[j])
         slope = -entry * spike + lam * abs(spike)
@@ -189,8 +195,11 @@ class FrankWolfe(PenalisedMethod):
         """Return h, or f if ``exact``."""
         if not exact:
             return state.upper
-        nuclear_norm = float(np.sum(singular_values(problem, state.low)))
-        return problem.loss(squares, sparse_norm) + problem.lam_low_rank * nuclear_norm
+        if state.sum is not None:
+            s = host(problem.xp.sum(state.sum.factors()[1]))
+        else:
+            s = float(np.sum(singular_values(problem, state.low)))
+        return problem.loss(squares, sparse_norm) + problem.lam_low_rank * s
 
     def spectral_norm(self, problem, state, arithmetic, exact):
         """Return ||g||_2, as accurate as the next step needs it unless ``exact``."""
@@ -202,7 +211,11 @@ class FrankWolfe(PenalisedMethod):
         """Return the low-rank part; the sparse part, objective f, its bounds h and below."""
         measures = self.measure(problem, state, arithmetic, True)
         state.gradient, state.shared = None, True  # its memory is needed for S
-        factors = problem.decompose(state.low) if problem.factored else None
+        factors = None
+        if state.sum is not None:
+            factors = state.sum.factors()
+        elif problem.factored:
+            factors = problem.decompose(state.low)
         sparse = problem.sparse(state.low) if state.started else state.low * 0.0
         return problem.deliver(
             state.low,

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from linalg_ml._core import checks
+from linalg_ml._core.namespace import dtype_name, is_complex, is_sparse, library
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import generator
 from linalg_ml._core.result import Result, Status
@@ -14,8 +15,10 @@ from linalg_ml.low_rank.alm import (
     AugmentedLagrangian,
     ExactAugmentedLagrangian,
 )
+from linalg_ml.low_rank.alternating import AlternatingProjections
 from linalg_ml.low_rank.corrective import CorrectiveFrankWolfe
 from linalg_ml.low_rank.frank_wolfe import FrankWolfe
+from linalg_ml.low_rank.godec import GoDec
 from linalg_ml.low_rank.norm_constrained import NormConstrained, NormConstrainedFrankWolfe
 from linalg_ml.low_rank.proximal import Fista, Ista
 from linalg_ml.low_rank.robust_problem import (
@@ -24,6 +27,8 @@ from linalg_ml.low_rank.robust_problem import (
     Pursuit,
     check_observed,
 )
+from linalg_ml.low_rank.sampled import SampledPenalised, as_sampled
+from linalg_ml.low_rank.scaled_gradient import ScaledGradient
 
 FORMULATIONS = {
     "penalised": Penalised,
@@ -45,6 +50,9 @@ ROBUST_PCA_METHODS = {
     "alm": AugmentedLagrangian,
     "exact-alm": ExactAugmentedLagrangian,
     "adm": AlternatingDirections,
+    "alternating": AlternatingProjections,
+    "scaled-gradient": ScaledGradient,
+    "godec": GoDec,
 }
 
 
@@ -74,8 +82,7 @@ def robust_pca(
     history=False,
 ):
     """Split a matrix into a low-rank and a sparse part."""
-    m = check_data(m)
-    observed = check_observed(observed, m)
+    m, observed = check_data(m, observed)
     given = {
         "lam": lam,
         "lam_low_rank": lam_low_rank,
@@ -87,7 +94,7 @@ def robust_pca(
     given = {name: value for name, value in given.items() if value is not None}
     chosen = choose_method(method)
     check_limits(rtol, atol, maxiter, steps, check_every, callback)
-    arithmetic = Arithmetic(precision, m)
+    arithmetic = Arithmetic(precision, m.data if is_sparse(m) else m)
     problem = pose(chosen, m, observed, arithmetic, generator(rng), bool(factored), given)
     if not problem.observed_count or not np.isfinite(problem.norm):
         return trivial_result(problem, chosen)
@@ -106,14 +113,23 @@ def robust_pca(
     )
 
 
-def check_data(m):
-    """Return ``m`` as a real matrix."""
+def check_data(m, observed):
+    """Return ``m`` as a real matrix, full or sparse, and ``observed``."""
+    if is_sparse(m):
+        if observed is not None:
+            raise ValueError("observed is for full arrays: of a sparse matrix, stored entries are")
+        if library(m.data) != "numpy" or m.dtype.kind != "f":
+            raise TypeError(
+                f"m must be a scipy.sparse matrix of real floating-point numbers, got "
+                f"{type(m).__module__}.{type(m).__name__} of {m.dtype}"
+            )
+        return as_sampled(m, None), None
     m = checks.matrix(m, "m")
     if m.ndim != 2:
         raise ValueError(f"m must have shape (m, n), got shape {tuple(m.shape)}")
-    if "complex" in str(m.dtype):
-        raise TypeError(f"m must be real, got dtype {m.dtype}")
-    return m
+    if is_complex(m):
+        raise TypeError(f"m must be real, got dtype {dtype_name(m)}")
+    return m, check_observed(observed, m)
 
 
 def choose_method(method):
@@ -135,6 +151,15 @@ def pose(method, m, observed, arithmetic, rng, factored, given):
                 f"{name} does not belong to method {type(method).__name__}, which solves the "
                 f"{method.formulation} problem and takes {expected}"
             )
+    sparse = is_sparse(m)
+    if sparse and not factored:
+        raise ValueError("factored must be True for a sparse m: its low-rank part is not sparse")
+    if getattr(method, "takes_samples", False) and factored and arithmetic.library == "numpy":
+        samples = m if sparse else as_sampled(m, observed)
+        if samples is not None:
+            return SampledPenalised(samples, None, arithmetic, rng, factored=True, **given)
+    if sparse:
+        raise TypeError(f"m must be a full array for method {type(method).__name__}, got a sparse")
     return kind(m, observed, arithmetic, rng, factored=factored, **given)
 
 

@@ -7,7 +7,7 @@ from linalg_ml._core import checks
 from linalg_ml._core.namespace import asarray, astype, dtype_name
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.leading_pairs import Products
-from linalg_ml.low_rank.row_blocks import observed_norm
+from linalg_ml.low_rank.row_blocks import largest_entry, observed_norm
 
 
 class RobustProblem:
@@ -31,9 +31,13 @@ class RobustProblem:
         self.arithmetic, self.rng, self.factored = arithmetic, rng, factored
         self.wide = arithmetic.at_least_fp32(m)
         self.xp = arithmetic.xp
-        self.shape = tuple(m.shape)
-        self.given = self.wide.enter(m)  # anything may stand where nothing is observed
         self.mask = observed
+        self.describe(m)
+
+    def describe(self, m):
+        """Keep M and its shape; anything may stand where nothing is observed."""
+        self.shape = tuple(m.shape)
+        self.given = self.wide.enter(m)
 
     @cached_property
     def data(self):
@@ -145,6 +149,7 @@ class Penalised(RobustProblem):
     """
 
     parameters = ("lam_low_rank", "lam_sparse")
+    sampled = False  # whether L is stored on the observed entries alone
 
     def __init__(self, *shared, lam_low_rank=None, lam_sparse=None, **options):
         super().__init__(*shared, **options)
@@ -186,6 +191,19 @@ class Penalised(RobustProblem):
         terms = self.wide.kernels.huber_terms
         g, *sums = terms(low, self.given, self.mask, self.lam_sparse, out)
         return (g, *map(host, sums))
+
+    def search(self, low, u, v, scale, bound):
+        """Return inner products of scale u v^T - L, -S and g; see the kernel ``huber_search``."""
+        terms = self.wide.kernels.huber_search
+        return terms(low, self.given, self.mask, bound, u, v, scale)
+
+    def move(self, low, keep, scale, u, v):
+        """Return keep L + scale u v^T; ``low`` is consumed."""
+        return self.wide.kernels.rank_one_move(low, keep, scale, u, v)
+
+    def largest_entry(self):
+        """Return i, j and M_ij for the observed entry of largest magnitude."""
+        return largest_entry(self)
 
     def sparse(self, low):
         """Return the best S for L."""

@@ -32,6 +32,7 @@ from linalg_ml.problems.sparse_regression import (
     sparse_logistic,
     sparse_softmax,
 )
+from linalg_ml.problems.video import surveillance_video
 
 __all__ = [
     "HeatEquation",
@@ -57,6 +58,7 @@ __all__ = [
     "sparse_least_squares",
     "sparse_logistic",
     "sparse_softmax",
+    "surveillance_video",
     "symmetric_with_eigenvalues",
     "truncated_gaussian",
     "two_moons_labels",
