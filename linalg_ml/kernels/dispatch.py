@@ -16,6 +16,7 @@ _FILES = {
         "numba_coordinate",
         "numba_sketches",
         "numba_low_rank",
+        "numba_pursuit",
         "numpy_",
     ),
     "cupy": ("cupy_",),
@@ -73,6 +74,10 @@ FILES_OF_KERNELS = {
     "huber_terms": ("agnostic", "numba_low_rank"),
     "huber_search": ("agnostic", "numba_low_rank"),
     "rank_one_move": ("agnostic", "numba_low_rank"),
+    "split_entries": ("agnostic", "numba_pursuit"),
+    "rest_squares": ("agnostic", "numba_pursuit"),
+    "keep_close": ("agnostic", "numba_pursuit"),
+    "kth_largest": ("agnostic", "numpy_"),
     "sampled_rank_one": ("numba_low_rank",),
     "sampled_product": ("numba_low_rank",),
 }

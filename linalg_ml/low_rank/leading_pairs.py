@@ -17,6 +17,7 @@ class Products:
     def __init__(self, a, arithmetic):
         self.arithmetic = arithmetic
         self.a, self.like = arithmetic.enter(a), a
+        self.full = self.a
         self.shape = tuple(a.shape)
 
     def matvec(self, x):
@@ -74,7 +75,8 @@ def leading_pairs(a, count, arithmetic, rng, *, previous=None, accuracy=1e-2, or
     count = min(count, *a.shape)
     if oracle == "svd":
         arithmetic.count("decompositions")
-        u, s, vh = arithmetic.kernels.thin_svd(arithmetic.wide(a))
+        full = getattr(a, "full", a)
+        u, s, vh = arithmetic.kernels.thin_svd(arithmetic.wide(full))
         return u[:, :count], s[:count], vh[:count, :].mT, 0.0
     products = a if hasattr(a, "rblock") else Products(a, arithmetic)
     wide_shape = a.shape[0] < a.shape[1]
@@ -106,17 +108,16 @@ def _start(n, count, like, arithmetic, rng, previous):
         if count == 1:
             previous = xp.sum(previous, axis=1, keepdims=True)
         known = previous[:, :count]
-        random = xp.concat([known + _NEW * random[:, : known.shape[1]],
-                            random[:, known.shape[1] :]], axis=1)
+        random = xp.concat(
+            [known + _NEW * random[:, : known.shape[1]], random[:, known.shape[1] :]], axis=1
+        )
     return xp.linalg.qr(random, mode="reduced")[0]
 
 
 def _bidiagonalize(products, start, count, arithmetic, rng, accuracy):
     most = min(products.shape)
     made = min(most, 2 * count + 2)
-    parts = bidiagonalize(
-        products, made, start=start[:, 0], precision=arithmetic.policy, rng=rng
-    )
+    parts = bidiagonalize(products, made, start=start[:, 0], precision=arithmetic.policy, rng=rng)
     while True:
         u, s, vh, errors = parts.singular_triplets()
         error = host(arithmetic.xp.max(errors[:count]))
@@ -156,15 +157,15 @@ def _block(products, start, count, arithmetic, rng, accuracy):
 def _power(products, v, arithmetic, accuracy):
     """A and A^T in turn, with orthonormal blocks; A^T U = V S holds at every step."""
     xp, wide = arithmetic.xp, arithmetic.at_least_fp32(v)
-    for step in range(_MOST_STEPS + 1):
-        image = products.block(v)
-        if step:
-            difference = image - u * s[None, :]
-            error = host(xp.max(xp.sqrt(xp.sum(difference * difference, axis=0))))
-            done = step == _POWER_STEPS if accuracy is None else error <= accuracy * host(s[0])
-            if done:
-                break
+    image = products.block(v)
+    for step in range(1, _MOST_STEPS + 1):
         q = xp.linalg.qr(image, mode="reduced")[0]
         p, s, wh = arithmetic.kernels.thin_svd(products.rblock(q).mT)
         u, v = wide.mm(q, p), wh.mT
+        image = products.block(v)
+        difference = image - u * s[None, :]
+        error = host(xp.max(xp.sqrt(xp.sum(difference * difference, axis=0))))
+        enough = step == _POWER_STEPS if accuracy is None else error <= accuracy * host(s[0])
+        if enough:
+            break
     return u, s, v, error

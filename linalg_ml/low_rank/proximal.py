@@ -68,9 +68,7 @@ class Fista(PenalisedMethod):
         uphill = host(problem.xp.sum((state.ahead - low) * change)) > 0
         weight, momentum = (0.0, 1.0) if uphill else _momentum(state.momentum)
         ahead = low if weight == 0 else low + weight * change
-        return ProximalState(
-            low, factors, leading=state.leading, ahead=ahead, momentum=momentum
-        )
+        return ProximalState(low, factors, leading=state.leading, ahead=ahead, momentum=momentum)
 
     def joint_step(self, problem, state, arithmetic):
         """Make a step in L and S."""

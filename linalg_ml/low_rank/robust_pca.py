@@ -10,9 +10,16 @@ from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import generator
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml.low_rank.alm import (
+    AlternatingDirections,
+    AugmentedLagrangian,
+    ExactAugmentedLagrangian,
+)
+from linalg_ml.low_rank.alternating import AlternatingProjections
 from linalg_ml.low_rank.automatic import AutomaticPenalised
 from linalg_ml.low_rank.corrective import CorrectiveFrankWolfe
 from linalg_ml.low_rank.frank_wolfe import FrankWolfe
+from linalg_ml.low_rank.godec import GoDec
 from linalg_ml.low_rank.norm_constrained import NormConstrained, NormConstrainedFrankWolfe
 from linalg_ml.low_rank.proximal import Fista, Ista
 from linalg_ml.low_rank.robust_problem import (
@@ -22,6 +29,7 @@ from linalg_ml.low_rank.robust_problem import (
     check_observed,
 )
 from linalg_ml.low_rank.sampled import SampledPenalised, as_sampled
+from linalg_ml.low_rank.scaled_gradient import ScaledGradient
 
 FORMULATIONS = {
     "penalised": Penalised,
@@ -32,7 +40,7 @@ FORMULATIONS = {
 # Makers of method instances by name; the attribute ``formulation`` of an instance says which of
 # the problems above it solves.
 ROBUST_PCA_METHODS = {
-    "auto-penalised": AutomaticPenalised,
+    "penalised": AutomaticPenalised,
     "frank-wolfe": FrankWolfe,
     "corrective": CorrectiveFrankWolfe,
     "fw-t": partial(FrankWolfe, stop_rule="relative"),
@@ -41,6 +49,12 @@ ROBUST_PCA_METHODS = {
     "fista": Fista,
     "joint-fista": partial(Fista, joint=True),
     "ista": Ista,
+    "alm": AugmentedLagrangian,
+    "exact-alm": ExactAugmentedLagrangian,
+    "adm": AlternatingDirections,
+    "alternating": AlternatingProjections,
+    "scaled-gradient": ScaledGradient,
+    "godec": GoDec,
 }
 
 
@@ -132,11 +146,14 @@ def choose_method(method, given, sparse):
 
 def name_of_formulation(given, sparse):
     """Return the method for the formulation that the keywords ask for."""
-    for name, kind in (("auto-penalised", Penalised), ("fw-p", NormConstrained),
-                       ("alternating", FixedRank)):
+    for name, kind in (
+        ("penalised", Penalised),
+        ("fw-p", NormConstrained),
+        ("alternating", FixedRank),
+    ):
         if set(given) & set(kind.parameters):
             return name
-    return "auto-penalised" if sparse else "alm"
+    return "penalised" if sparse else "alm"
 
 
 def pose(method, m, observed, arithmetic, rng, factored, given):

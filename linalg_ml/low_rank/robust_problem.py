@@ -207,9 +207,7 @@ class Penalised(RobustProblem):
 
     def sparse(self, low):
         """Return the best S for L."""
-        return self.project(
-            self.wide.kernels.soft_threshold(self.given - low, self.lam_sparse)
-        )
+        return self.project(self.wide.kernels.soft_threshold(self.given - low, self.lam_sparse))
 
     def loss(self, squares, sparse_norm):
         """Return the objective without the nuclear norm."""

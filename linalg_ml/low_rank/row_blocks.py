@@ -38,7 +38,9 @@ def observed_rows(problem, rows):
 def observed_norm(problem):
     """Return ||P M||_F."""
     norm = problem.wide.frobenius
-    return math.hypot(*(host(norm(observed_rows(problem, rows))) for rows in row_blocks(problem.given)))
+    return math.hypot(
+        *(host(norm(observed_rows(problem, rows))) for rows in row_blocks(problem.given))
+    )
 
 
 def largest_entry(problem):

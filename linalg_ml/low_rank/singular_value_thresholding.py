@@ -156,8 +156,7 @@ def _randomized(a, threshold, rank, arithmetic, rng, previous):
     """Return leading singular triplets beyond the threshold, or None where there are too many."""
     if rng is None:
         raise ValueError('svd="randomized" needs a rng')
-    blocks = BlockProducts(a, arithmetic.policy)
-    blocks.arithmetic = arithmetic
+    blocks = BlockProducts(a, arithmetic)
     known = 0 if previous is None else previous.shape[0]
     columns = (known if rank is None else rank) + _OVERSAMPLE
     while columns <= _LARGEST_SHARE * min(a.shape):

@@ -1,10 +1,18 @@
 """FW-T, its rivals and the corrective form against published numbers."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from linalg_ml import Status
-from linalg_ml.low_rank import CorrectiveFrankWolfe, Fista, FrankWolfe, robust_pca
+from linalg_ml.low_rank import (
+    CorrectiveFrankWolfe,
+    Fista,
+    FrankWolfe,
+    NormConstrainedFrankWolfe,
+    robust_pca,
+)
 from linalg_ml.low_rank.frank_wolfe import minimise_on_square
 from tests.low_rank.published import full, half, large
 
@@ -44,7 +52,7 @@ def test_the_problems_are_the_published_ones():
 
 @pytest.mark.parametrize(("problem", "gaps"), [(full(), FULL), (half(), HALF)])
 def test_fw_t_reaches_the_published_objectives(problem, gaps):
-    values, _ = objectives(problem, FrankWolfe(accuracy=1e-12), 100)
+    values, _ = objectives(problem, FrankWolfe(oracle="svd"), 100)
     for k, digits in gaps.items():
         assert_printed(values[k] - problem.minimum, digits)
 
@@ -60,7 +68,7 @@ def test_fw_t_on_the_large_problem():
     ("problem", "nit", "gap"), [(full(), 90, "1.9441e-3"), (half(), 111, "2.4093e-3")]
 )
 def test_the_stop_rule_of_the_authors(problem, nit, gap):
-    method = FrankWolfe(stop_rule="relative", accuracy=1e-12)
+    method = FrankWolfe(stop_rule="relative", oracle="svd")
     result = robust_pca(problem.m, method=method, **problem.weights, rng=0)
     assert (result.status, result.nit) == (Status.CONVERGED, nit)
     assert "5 changes of the objective in a row" in result.criterion
@@ -69,10 +77,10 @@ def test_the_stop_rule_of_the_authors(problem, nit, gap):
 
 def test_the_rule_relative_to_the_start_stops_where_the_objective_says():
     problem = full()
-    method = FrankWolfe(stop_rule="initial", accuracy=1e-12)
+    method = FrankWolfe(stop_rule="initial", oracle="svd")
     result = robust_pca(problem.m, method=method, **problem.weights, rng=0)
-    values, _ = objectives(problem, FrankWolfe(accuracy=1e-12), 60)
-    calm = [2 * abs(b - a) < 1e-3 * values[0] for a, b in zip(values, values[1:], strict=False)]
+    values, _ = objectives(problem, FrankWolfe(oracle="svd"), 60)
+    calm = [2 * abs(b - a) < 1e-3 * values[0] for a, b in pairwise(values)]
     first = next(k for k in range(5, 60) if all(calm[k - 5 : k]))
     assert result.nit == first
 
@@ -134,35 +142,30 @@ def test_corrective_steps_descend():
 
 
 @pytest.mark.parametrize(
-    ("method", "gaps"),
-    [("fw-p", {1: "4.402945e-1", 10: "1.264273e-2", 100: "1.534678e-4"}), ("fw", {1: "7.88e1"})],
+    ("project", "gaps"),
+    [(True, {1: "4.402945e-1", 10: "1.264273e-2", 100: "1.534678e-4"}), (False, {1: "7.88e1"})],
 )
-def test_the_norm_constrained_problem(method, gaps):
+def test_the_norm_constrained_problem(project, gaps):
     problem = full()
+    method = NormConstrainedFrankWolfe(project, oracle="svd")
     radii = {"radius_low_rank": 1.34120269, "radius_sparse": 12.53948229}
-    at_minimum = 0.5 * 3.26028e-4 * 2  # the loss where the penalised problem has its minimum
-    result = robust_pca(
-        problem.m, method=method, **radii, steps=max(gaps), history=True, rng=0
-    )
+    at_minimum = 3.2602822e-4  # the loss where the penalised problem has its minimum
+    result = robust_pca(problem.m, method=method, **radii, steps=max(gaps), history=True, rng=0)
     for k, digits in gaps.items():
         expected, half_unit = printed(digits)
         found = result.history[k]["objective"] - at_minimum
-        assert abs(found - expected) <= half_unit + 2e-3 * expected
-    u, s, vh = np.linalg.svd(result.x)
-    assert s.sum() <= 1.34120269 * (1 + 1e-12)
+        assert abs(found - expected) <= half_unit + 1e-5 * expected
+    assert np.linalg.norm(result.x, "nuc") <= 1.34120269 * (1 + 1e-12)
     assert np.abs(result.sparse).sum() <= 12.53948229 * (1 + 1e-12)
 
 
 def test_the_gap_of_the_norm_constrained_problem_bounds_the_error():
     problem = full()
-    result = robust_pca(
-        problem.m, method="fw-p", radius_low_rank=1.0, radius_sparse=8.0, rtol=1e-3, rng=0
-    )
-    longer = robust_pca(
-        problem.m, method="fw-p", radius_low_rank=1.0, radius_sparse=8.0, steps=1000, rng=0
-    )
+    radii = {"radius_low_rank": 1.0, "radius_sparse": 8.0}
+    result = robust_pca(problem.m, method="fw-p", **radii, rtol=1e-2, rng=0)
+    longer = robust_pca(problem.m, method="fw-p", **radii, steps=2 * result.nit, rng=0)
     assert result.converged
-    assert 0 <= result.objective - longer.objective <= result.residual <= 0.5e-3
+    assert 0 < result.objective - longer.objective <= result.residual <= 0.5e-2
 
 
 @pytest.mark.parametrize("oracle", ["block", "power", "svd"])
@@ -182,6 +185,6 @@ def test_the_search_on_the_square(rng):
         x, y = minimise_on_square(h, f)
         values = (h[0, 0] * a * a + h[1, 1] * b * b) / 2 + h[0, 1] * a * b + f[0] * a + f[1] * b
         found = (h[0, 0] * x * x + h[1, 1] * y * y) / 2 + h[0, 1] * x * y + f[0] * x + f[1] * y
-        assert 0 <= min(x, y)
+        assert min(x, y) >= 0
         assert max(x, y) <= 1
         assert found <= values.min() + 1e-12
