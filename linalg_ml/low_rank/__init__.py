@@ -8,6 +8,7 @@ from linalg_ml.low_rank.alm import (
 from linalg_ml.low_rank.alternating import AlternatingProjections
 from linalg_ml.low_rank.automatic import AutomaticPenalised
 from linalg_ml.low_rank.corrective import CorrectiveFrankWolfe
+from linalg_ml.low_rank.estimator import RobustPCA
 from linalg_ml.low_rank.frank_wolfe import FrankWolfe
 from linalg_ml.low_rank.godec import GoDec
 from linalg_ml.low_rank.norm_constrained import NormConstrainedFrankWolfe
@@ -27,6 +28,7 @@ __all__ = [
     "GoDec",
     "Ista",
     "NormConstrainedFrankWolfe",
+    "RobustPCA",
     "ScaledGradient",
     "robust_pca",
 ]

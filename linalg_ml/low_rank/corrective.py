@@ -33,11 +33,14 @@ class CorrectiveFrankWolfe(PenalisedMethod):
         Accelerated proximal steps on the small matrix B of L = U B V^T after that, at most.
     oracle : {"bidiagonalization", "block", "power", "svd"}
         How the pairs are found.
+    accuracy : float, optional
+        Of the pairs, see `leading_pairs`; None asks for 0.1 / (k + 2) in step k.
     """
 
     block: int = 3
     inner: int = 5
     oracle: str = "bidiagonalization"
+    accuracy: float | None = None
 
     takes_samples = True  # of few observed entries, see `SampledPenalised`
 
@@ -58,7 +61,7 @@ class CorrectiveFrankWolfe(PenalisedMethod):
 
     def find_pairs(self, problem, state, arithmetic):
         """Return the leading triplets of the gradient."""
-        if state.gradient is None:
+        if not state.sums:
             self.evaluate(problem, state)
         if state.pairs is None:
             u, s, v, _ = leading_pairs(
@@ -67,7 +70,7 @@ class CorrectiveFrankWolfe(PenalisedMethod):
                 arithmetic,
                 problem.rng,
                 previous=state.leading,
-                accuracy=0.1 / (state.nit + 2),
+                accuracy=self.accuracy or 0.1 / (state.nit + 2),
                 oracle=self.oracle,
             )
             state.pairs, state.leading = (u, s, v), v
@@ -93,8 +96,9 @@ class CorrectiveFrankWolfe(PenalisedMethod):
         return CorrectiveState(
             problem.low(factors),
             factors,
-            gradient=state.gradient,
+            gradient=state.gradient,  # its memory: there are no sums yet
             leading=state.leading,
+            checked=state.checked,
             nit=state.nit + 1,
         )
 
