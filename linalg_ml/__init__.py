@@ -43,6 +43,7 @@ _PLACES = {
     "linalg_ml.sketching.nystrom": ("nystrom",),
     "linalg_ml.sketching.projection": ("sketch_and_project",),
     "linalg_ml.sketching.trace": ("estimate_trace",),
+    "linalg_ml.low_rank.robust_pca": ("robust_pca",),
     "linalg_ml._core.precision": ("Precision", "matmul", "round_to"),
     "linalg_ml._core.result": ("ConvergenceError", "Result", "Status"),
 }
@@ -51,6 +52,7 @@ _ALIASES = {"matrix_sign": "signm"}
 _ROOMS = (
     "constrained",
     "krylov",
+    "low_rank",
     "matrix_functions",
     "metrics",
     "problems",
@@ -67,6 +69,8 @@ _MEANT = {
     "nearest_psd": "project_psd",
     "polar_decomposition": "polar",
     "polar_express": "orthogonalize",
+    "pcp": "robust_pca",
+    "rpca": "robust_pca",
     "sign": "signm",
     "spectral_clip": "clip_singular_values",
     "sqrt": "sqrtm",

@@ -210,6 +210,92 @@ def residual_gradient(a, x, b=None):
     return r, conj(xp.matmul(conj(r)[..., None, :], a)[..., 0, :])
 
 
+def huber_terms(low, data, mask, bound, out=None):
+    """Return g = clip(low - data, -bound, bound), ||g||_F^2, sum |low - data - g|, <g, data>.
+
+    All of that where ``mask`` is true (everywhere if it is None); elsewhere g is zero and
+    ``data`` may hold anything. The memory of ``out`` may be used for g.
+    """
+    del out
+    xp = namespace(low)
+    r = low - data
+    g = xp.where(r > bound, bound * xp.ones_like(r), r)
+    g = xp.where(r < -bound, -bound * xp.ones_like(r), g)
+    excess = xp.abs(r - g)
+    inner = g * data
+    if mask is not None:
+        zero = xp.zeros_like(r)
+        g, excess, inner = (xp.where(mask, a, zero) for a in (g, excess, inner))
+    return g, xp.sum(g * g), xp.sum(excess), xp.sum(inner)
+
+
+def huber_search(low, data, mask, bound, u, v, scale):
+    """Return the inner products d.d, -d.s, s.s, g.d and -g.s on the mask.
+
+    g is that of `huber_terms`, d = scale u v^T - low and s = g - (low - data).
+    """
+    xp = namespace(low)
+    r = low - data
+    first = scale * u[:, None] * v[None, :] - low
+    if mask is not None:
+        r, first = (xp.where(mask, a, xp.zeros_like(r)) for a in (r, first))
+    g = huber_terms(r, xp.zeros_like(r), None, bound)[0]
+    second = r - g
+    pairs = ((first, first), (first, second), (second, second), (g, first), (g, second))
+    return tuple(xp.sum(a * b) for a, b in pairs)
+
+
+def rank_one_move(low, keep, scale, u, v):
+    """Return keep low + scale u v^T; ``low`` is consumed: its memory may be reused."""
+    return keep * low + scale * u[:, None] * v[None, :]
+
+
+def split_entries(argument, low, data, mask, ratio, bound):
+    """Return the next argument L + clip(B) and S = B - clip(B), where B = data - L + U.
+
+    The scaled multiplier is U = ratio (argument - L) with the argument that led to L, and clip
+    is to [-bound, bound]; ``bound`` may be infinite. Where ``mask`` is false S is zero and the
+    next argument is L. The memory of ``argument`` may be reused.
+    """
+    xp = namespace(low)
+    b = data - low + ratio * (argument - low)
+    sparse = soft_threshold(b, bound)
+    clipped = b - sparse
+    if mask is not None:
+        zero = xp.zeros_like(b)
+        sparse, clipped = xp.where(mask, sparse, zero), xp.where(mask, clipped, zero)
+    return low + clipped, sparse
+
+
+def rest_squares(data, low, sparse, mask):
+    """Return ||P(data - low - sparse)||_F^2 with P the projection on the mask."""
+    xp = namespace(low)
+    rest = data - low - sparse
+    if mask is not None:
+        rest = xp.where(mask, rest, xp.zeros_like(rest))
+    return xp.sum(rest * rest)
+
+
+def keep_close(data, low, mask, bound):
+    """Return what of ``data`` is near ``low``, ``low`` elsewhere, and the squares of the rest.
+
+    That is data where ``mask`` is true and |data - low| <= bound; the second result is the sum of
+    (data - low)^2 there.
+    """
+    xp = namespace(low)
+    rest = data - low
+    far = xp.abs(rest) > bound
+    if mask is not None:
+        far = xp.logical_or(far, xp.logical_not(mask))
+    rest = xp.where(far, xp.zeros_like(rest), rest)
+    return xp.where(far, low, data), xp.sum(rest * rest)
+
+
+def kth_largest(a, k):
+    """Return the k-th largest entry of a vector, k from 1, as an array without axes."""
+    return namespace(a).sort(a)[a.shape[0] - k]
+
+
 def _hadamard_matrix(order):
     bits = np.arange(order)
     return 1.0 - 2.0 * (np.bitwise_count(bits[:, None] & bits) % 2)

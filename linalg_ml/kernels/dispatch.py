@@ -15,6 +15,8 @@ _FILES = {
         "numba_bandits",
         "numba_coordinate",
         "numba_sketches",
+        "numba_low_rank",
+        "numba_pursuit",
         "numba_symmetric",
         "numpy_",
     ),
@@ -72,6 +74,15 @@ FILES_OF_KERNELS = {
     "hadamard": ("agnostic", "numba_sketches"),
     "triangular_factor": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "residual_gradient": ("agnostic", "numpy_"),
+    "huber_terms": ("agnostic", "numba_low_rank"),
+    "huber_search": ("agnostic", "numba_low_rank"),
+    "rank_one_move": ("agnostic", "numba_low_rank"),
+    "split_entries": ("agnostic", "numba_pursuit"),
+    "rest_squares": ("agnostic", "numba_pursuit"),
+    "keep_close": ("agnostic", "numba_pursuit"),
+    "kth_largest": ("agnostic", "numpy_"),
+    "sampled_rank_one": ("numba_low_rank",),
+    "sampled_product": ("numba_low_rank",),
 }
 
 

@@ -219,6 +219,12 @@ def thin_svd(a):
     return svd(a, full_matrices=False, check_finite=False)
 
 
+def kth_largest(a, k):
+    """Return the k-th largest entry of a vector, without sorting it."""
+    place = a.size - k
+    return np.partition(a, place)[place]
+
+
 def scatter_rows(a, rows, weights, size):
     """Return the (..., size, k) sums of weights[i, j] a[..., i, :] in the rows rows[i, j]."""
     from scipy.sparse import csc_array

@@ -43,6 +43,7 @@ from linalg_ml.problems.sparse_regression import (
     sparse_logistic,
     sparse_softmax,
 )
+from linalg_ml.problems.video import surveillance_video
 
 __all__ = [
     "ConstrainedLogistic",
@@ -75,6 +76,7 @@ __all__ = [
     "sparse_least_squares",
     "sparse_logistic",
     "sparse_softmax",
+    "surveillance_video",
     "symmetric_with_eigenvalues",
     "truncated_gaussian",
     "two_moons_labels",

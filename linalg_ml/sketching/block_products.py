@@ -21,7 +21,8 @@ class BlockProducts:
     Parameters
     ----------
     a : array (..., m, n), sparse matrix, or operator with ``shape`` and ``matvec``
-    precision : None, str or Precision
+    precision : None, str, Precision or Arithmetic
+        To the counts of an Arithmetic its products are added.
     like : array, optional
         Where an operator's vectors live, and their dtype; NumPy and the operator's own dtype
         without it.
@@ -45,7 +46,8 @@ class BlockProducts:
         else:
             like = checks.array(like, "like")
         self.like = like
-        self.arithmetic = Arithmetic(precision, like)
+        given = isinstance(precision, Arithmetic)
+        self.arithmetic = precision if given else Arithmetic(precision, like)
         self.wide = self.arithmetic.at_least_fp32(like)
         self._operator = operator(a, self.arithmetic)
         self.shape, self.dtype = tuple(a.shape), like.dtype
