@@ -10,6 +10,9 @@ from linalg_ml.low_rank.godec import GoDec
 from linalg_ml.low_rank.proximal import Fista, Ista
 from linalg_ml.low_rank.robust_pca import robust_pca
 from linalg_ml.low_rank.scaled_gradient import ScaledGradient
+from linalg_ml.low_rank.square import square_fold, square_modes, square_norm, square_reshape
+from linalg_ml.low_rank.tensor import complete_tensor, robust_tensor_pca
+from linalg_ml.low_rank.tensor_methods import Mixture, RankConstrained, SumOfNuclearNorms
 
 __all__ = [
     "AlternatingDirections",
@@ -19,6 +22,15 @@ __all__ = [
     "Fista",
     "GoDec",
     "Ista",
+    "Mixture",
+    "RankConstrained",
     "ScaledGradient",
+    "SumOfNuclearNorms",
+    "complete_tensor",
     "robust_pca",
+    "robust_tensor_pca",
+    "square_fold",
+    "square_modes",
+    "square_norm",
+    "square_reshape",
 ]

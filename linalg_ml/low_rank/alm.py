@@ -72,6 +72,7 @@ class PursuitMethod(Method):
             self.svd,
             rng=problem.rng,
             previous=previous,
+            both=False,
         )
 
     def raise_mu(self, state):
@@ -86,7 +87,7 @@ class PursuitMethod(Method):
         low, sparse, factors = state.low, state.sparse, state.factors
         if factors is None:
             factors = problem.decompose(low)
-        u, s, vh = refine_factors(factors, arithmetic)
+        u, s, vh = refine_factors(low, factors, arithmetic)
         unit = state.unit
         if unit != 1:
             low, sparse, s = low * unit, sparse * unit, s * unit
