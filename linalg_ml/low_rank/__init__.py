@@ -6,7 +6,11 @@ from linalg_ml.low_rank.alm import (
     ExactAugmentedLagrangian,
 )
 from linalg_ml.low_rank.alternating import AlternatingProjections
+from linalg_ml.low_rank.automatic import AutomaticPenalised
+from linalg_ml.low_rank.corrective import CorrectiveFrankWolfe
+from linalg_ml.low_rank.frank_wolfe import FrankWolfe
 from linalg_ml.low_rank.godec import GoDec
+from linalg_ml.low_rank.norm_constrained import NormConstrainedFrankWolfe
 from linalg_ml.low_rank.proximal import Fista, Ista
 from linalg_ml.low_rank.robust_pca import robust_pca
 from linalg_ml.low_rank.scaled_gradient import ScaledGradient
@@ -18,11 +22,15 @@ __all__ = [
     "AlternatingDirections",
     "AlternatingProjections",
     "AugmentedLagrangian",
+    "AutomaticPenalised",
+    "CorrectiveFrankWolfe",
     "ExactAugmentedLagrangian",
     "Fista",
+    "FrankWolfe",
     "GoDec",
     "Ista",
     "Mixture",
+    "NormConstrainedFrankWolfe",
     "RankConstrained",
     "ScaledGradient",
     "SumOfNuclearNorms",

@@ -1,5 +1,6 @@
 """Frank-Wolfe steps that correct all of the low-rank part in the subspace found so far."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,7 @@ class CorrectiveFrankWolfe(PenalisedMethod):
     """
 
     block: int = 3
-    inner: int = 20
+    inner: int = 5
     oracle: str = "bidiagonalization"
 
     takes_samples = True  # of few observed entries, see `SampledPenalised`
@@ -46,13 +47,14 @@ class CorrectiveFrankWolfe(PenalisedMethod):
         checks.choice(self.oracle, ORACLES, "oracle")
 
     def init(self, problem, arithmetic, x0):
-        """Start from zero or from x0."""
+        """Start from x0, or the best multiple of the leading singular pair of M."""
         low = problem.start(x0)
-        if low is None:
-            return CorrectiveState(problem.zero(), problem.no_factors())
-        state = CorrectiveState(low)
-        self.factors(problem, state)
-        return state
+        if low is not None:
+            state = CorrectiveState(low)
+            self.factors(problem, state)
+            return state
+        state = CorrectiveState(problem.zero(), problem.no_factors())
+        return first_pair(problem, state, arithmetic, self.oracle)
 
     def find_pairs(self, problem, state, arithmetic):
         """Return the leading triplets of the gradient."""
@@ -126,3 +128,21 @@ class CorrectiveFrankWolfe(PenalisedMethod):
                 break
         arithmetic.count("corrections", inner + 1)
         return p, s, qh
+
+
+def first_pair(problem, state, arithmetic, oracle):
+    """Return the state moved to the best multiple of the leading pair of M if that is better."""
+    xp = problem.xp
+    u, _, v, _ = leading_pairs(
+        problem.products(problem.data, arithmetic), 1, arithmetic, problem.rng, oracle=oracle
+    )
+    one = xp.ones_like(u[0, :])
+    low = problem.low((u, one, v.mT))
+    d11, _, _, inner, _ = map(host, problem.search(problem.zero(), u[:, 0], v[:, 0], 1.0, math.inf))
+    scale = -inner / d11 - problem.lam_low_rank / d11 if d11 > 0 else 0.0
+    _, squares, sparse_norm, _ = problem.huber(state.low)
+    before = problem.loss(squares, sparse_norm)
+    moved = CorrectiveState(scale * low, (u, scale * one, v.mT), leading=v)
+    _, squares, sparse_norm, _ = problem.huber(moved.low)
+    after = problem.loss(squares, sparse_norm) + problem.lam_low_rank * scale
+    return moved if scale > 0 and after < before else state

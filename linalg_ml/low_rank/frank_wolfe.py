@@ -48,7 +48,8 @@ class FrankWolfe(PenalisedMethod):
     ----------
     stop_rule : None, "relative" or "initial"
         The authors' rule: stop after five steps in a row that change the objective by less than
-        ``eps`` relative to its last value, or half of its value at the start. None stops by the duality gap.
+        ``eps`` relative to its last value, or half of its value at the start. None stops by
+        the duality gap.
     eps : float
     oracle : {"bidiagonalization", "block", "power", "svd"}
         How the leading singular pair of the gradient is found.

@@ -1,6 +1,7 @@
 """Leading singular triplets of a matrix: what Frank-Wolfe asks for in every step."""
 
 from linalg_ml._core import checks
+from linalg_ml._core.namespace import namespace
 from linalg_ml._core.random import normal
 from linalg_ml._core.verdict import host
 from linalg_ml.krylov.bidiagonalization import bidiagonalize
@@ -16,6 +17,7 @@ class Products:
     def __init__(self, a, arithmetic):
         self.arithmetic = arithmetic
         self.a, self.like = arithmetic.enter(a), a
+        self.full = self.a
         self.shape = tuple(a.shape)
 
     def matvec(self, x):
@@ -33,6 +35,15 @@ class Products:
     def rblock(self, x):
         """Return A^T X in at least fp32."""
         return self.arithmetic.wide(self.arithmetic.mm(self.a.mT, self.arithmetic.enter(x)))
+
+
+class Transposed:
+    """The transpose of an operator."""
+
+    def __init__(self, products):
+        self.like, self.shape = products.like, products.shape[::-1]
+        self.matvec, self.rmatvec = products.rmatvec, products.matvec
+        self.block, self.rblock = products.rblock, products.block
 
 
 def leading_pairs(a, count, arithmetic, rng, *, previous=None, accuracy=1e-2, oracle=ORACLES[0]):
@@ -64,16 +75,29 @@ def leading_pairs(a, count, arithmetic, rng, *, previous=None, accuracy=1e-2, or
     count = min(count, *a.shape)
     if oracle == "svd":
         arithmetic.count("decompositions")
-        u, s, vh = arithmetic.kernels.thin_svd(arithmetic.wide(a))
+        full = getattr(a, "full", a)
+        u, s, vh = arithmetic.kernels.thin_svd(arithmetic.wide(full))
         return u[:, :count], s[:count], vh[:count, :].mT, 0.0
     products = a if hasattr(a, "rblock") else Products(a, arithmetic)
+    wide_shape = a.shape[0] < a.shape[1]
+    if wide_shape:  # a Krylov space of the larger side need not end at the order of the smaller
+        previous = previous if previous is None else _unit_columns(products.block(previous))
+        products = Transposed(products)
     columns = 1 if oracle == "bidiagonalization" else count
-    start = _start(a.shape[1], columns, products.like, arithmetic, rng, previous)
+    start = _start(products.shape[1], columns, products.like, arithmetic, rng, previous)
     if oracle == "power":
-        return _power(products, start, arithmetic, accuracy)
-    accuracy = max(accuracy, 4 * arithmetic.unit_roundoff)
-    find = _bidiagonalize if oracle == "bidiagonalization" else _block
-    return find(products, start, count, arithmetic, rng, accuracy)
+        u, s, v, error = _power(products, start, arithmetic, accuracy)
+    else:
+        accuracy = max(accuracy, 4 * arithmetic.unit_roundoff)
+        find = _bidiagonalize if oracle == "bidiagonalization" else _block
+        u, s, v, error = find(products, start, count, arithmetic, rng, accuracy)
+    return (v, s, u, error) if wide_shape else (u, s, v, error)
+
+
+def _unit_columns(a):
+    xp = namespace(a)
+    norms = xp.sqrt(xp.sum(a * a, axis=0))
+    return a / xp.where(norms > 0, norms, xp.ones_like(norms))[None, :]
 
 
 def _start(n, count, like, arithmetic, rng, previous):
@@ -84,17 +108,16 @@ def _start(n, count, like, arithmetic, rng, previous):
         if count == 1:
             previous = xp.sum(previous, axis=1, keepdims=True)
         known = previous[:, :count]
-        random = xp.concat([known + _NEW * random[:, : known.shape[1]],
-                            random[:, known.shape[1] :]], axis=1)
+        random = xp.concat(
+            [known + _NEW * random[:, : known.shape[1]], random[:, known.shape[1] :]], axis=1
+        )
     return xp.linalg.qr(random, mode="reduced")[0]
 
 
 def _bidiagonalize(products, start, count, arithmetic, rng, accuracy):
     most = min(products.shape)
     made = min(most, 2 * count + 2)
-    parts = bidiagonalize(
-        products, made, start=start[:, 0], precision=arithmetic.policy, rng=rng
-    )
+    parts = bidiagonalize(products, made, start=start[:, 0], precision=arithmetic.policy, rng=rng)
     while True:
         u, s, vh, errors = parts.singular_triplets()
         error = host(arithmetic.xp.max(errors[:count]))
@@ -134,15 +157,15 @@ def _block(products, start, count, arithmetic, rng, accuracy):
 def _power(products, v, arithmetic, accuracy):
     """A and A^T in turn, with orthonormal blocks; A^T U = V S holds at every step."""
     xp, wide = arithmetic.xp, arithmetic.at_least_fp32(v)
-    for step in range(_MOST_STEPS + 1):
-        image = products.block(v)
-        if step:
-            difference = image - u * s[None, :]
-            error = host(xp.max(xp.sqrt(xp.sum(difference * difference, axis=0))))
-            done = step == _POWER_STEPS if accuracy is None else error <= accuracy * host(s[0])
-            if done:
-                break
+    image = products.block(v)
+    for step in range(1, _MOST_STEPS + 1):
         q = xp.linalg.qr(image, mode="reduced")[0]
         p, s, wh = arithmetic.kernels.thin_svd(products.rblock(q).mT)
         u, v = wide.mm(q, p), wh.mT
+        image = products.block(v)
+        difference = image - u * s[None, :]
+        error = host(xp.max(xp.sqrt(xp.sum(difference * difference, axis=0))))
+        enough = step == _POWER_STEPS if accuracy is None else error <= accuracy * host(s[0])
+        if enough:
+            break
     return u, s, v, error

@@ -9,6 +9,7 @@ from linalg_ml._core.solve import Method
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.leading_pairs import ORACLES, Products, leading_pairs
 from linalg_ml.low_rank.robust_problem import RobustProblem
+from linalg_ml.low_rank.row_blocks import count_true
 
 
 class NormConstrained(RobustProblem):
@@ -170,7 +171,7 @@ def project_on_l1_ball(a, radius, arithmetic):
     threshold = 0.0
     while True:
         above = size > threshold
-        count = host(xp.sum(astype(above, xp.int64)))
+        count = count_true(above)
         if count == 0:
             break
         total = host(xp.sum(xp.where(above, size, xp.zeros_like(size))))

@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+from linalg_ml._core import checks
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.penalised_method import PenalisedMethod, PenalisedState
-from linalg_ml.low_rank.singular_value_thresholding import threshold_singular_values
+from linalg_ml.low_rank.singular_value_thresholding import (
+    SVDS,
+    refine_factors,
+    threshold_singular_values,
+)
 
 
 @dataclass
@@ -28,14 +33,17 @@ class Fista(PenalisedMethod):
         compared with. Otherwise S is eliminated: steps in L alone on a sum of Huber functions,
         whose gradient has the Lipschitz constant 1, with a restart of the momentum where it
         points uphill.
-    svd : {"auto", "gram", "qr", "lapack"}
-        How singular values are thresholded.
+    svd : {"auto", "gram", "qr", "lapack", "randomized"}
+        How singular values are thresholded, see `threshold_singular_values`.
     """
 
     joint: bool = False
     svd: str = "auto"
 
     check_every = 5
+
+    def __post_init__(self):
+        checks.choice(self.svd, SVDS, "svd")
 
     def init(self, problem, arithmetic, x0):
         """Start from zero, or from x0 and the best S for it."""
@@ -54,9 +62,8 @@ class Fista(PenalisedMethod):
     def reduced_step(self, problem, state, arithmetic):
         """Make a step in L alone."""
         gradient = problem.huber(state.ahead)[0]
-        low, factors = threshold_singular_values(
-            state.ahead - gradient, problem.lam_low_rank, arithmetic, self.svd
-        )
+        point = state.ahead - gradient
+        low, factors = self.threshold(problem, state, point, problem.lam_low_rank, arithmetic)
         change = low - state.low
         uphill = host(problem.xp.sum((state.ahead - low) * change)) > 0
         weight, momentum = (0.0, 1.0) if uphill else _momentum(state.momentum)
@@ -69,9 +76,8 @@ class Fista(PenalisedMethod):
         sparse = problem.wide.kernels.soft_threshold(
             state.sparse_ahead - 0.5 * gradient, problem.lam_sparse / 2
         )
-        low, factors = threshold_singular_values(
-            state.ahead - 0.5 * gradient, problem.lam_low_rank / 2, arithmetic, self.svd
-        )
+        point = state.ahead - 0.5 * gradient
+        low, factors = self.threshold(problem, state, point, problem.lam_low_rank / 2, arithmetic)
         weight, momentum = self.look_ahead(state.momentum)
         ahead, sparse_ahead = low, sparse
         if weight:
@@ -86,6 +92,18 @@ class Fista(PenalisedMethod):
             sparse_ahead=sparse_ahead,
             momentum=momentum,
         )
+
+    def threshold(self, problem, state, point, threshold, arithmetic):
+        """Return the matrix with its singular values shrunk, and its factors."""
+        previous = None if state.factors is None else state.factors[2]
+        return threshold_singular_values(
+            point, threshold, arithmetic, self.svd, rng=problem.rng, previous=previous
+        )
+
+    def finish(self, problem, state, arithmetic):
+        """Return both parts, with orthonormal factors of the first."""
+        state.factors = refine_factors(self.factors(problem, state), arithmetic)
+        return super().finish(problem, state, arithmetic)
 
     def look_ahead(self, momentum):
         """Return the weight of the last change, and the next momentum."""

@@ -16,6 +16,7 @@ from linalg_ml.low_rank.alm import (
     ExactAugmentedLagrangian,
 )
 from linalg_ml.low_rank.alternating import AlternatingProjections
+from linalg_ml.low_rank.automatic import AutomaticPenalised
 from linalg_ml.low_rank.corrective import CorrectiveFrankWolfe
 from linalg_ml.low_rank.frank_wolfe import FrankWolfe
 from linalg_ml.low_rank.godec import GoDec
@@ -39,6 +40,7 @@ FORMULATIONS = {
 # Makers of method instances by name; the attribute ``formulation`` of an instance says which of
 # the problems above it solves.
 ROBUST_PCA_METHODS = {
+    "penalised": AutomaticPenalised,
     "frank-wolfe": FrankWolfe,
     "corrective": CorrectiveFrankWolfe,
     "fw-t": partial(FrankWolfe, stop_rule="relative"),
@@ -92,7 +94,7 @@ def robust_pca(
         "rank": rank,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    chosen = choose_method(method)
+    chosen = choose_method(method, given, is_sparse(m))
     check_limits(rtol, atol, maxiter, steps, check_every, callback)
     arithmetic = Arithmetic(precision, m.data if is_sparse(m) else m)
     problem = pose(chosen, m, observed, arithmetic, generator(rng), bool(factored), given)
@@ -132,13 +134,26 @@ def check_data(m, observed):
     return m, check_observed(observed, m)
 
 
-def choose_method(method):
+def choose_method(method, given, sparse):
     """Return a method instance from its name, or the instance given."""
     if isinstance(method, type) and issubclass(method, Method):
         raise TypeError(f"method must be an instance: write {method.__name__}(...)")
     if isinstance(method, Method):
         return method
-    return ROBUST_PCA_METHODS[checks.choice(method, tuple(ROBUST_PCA_METHODS), "method")]()
+    name = checks.choice(method, ("auto", *ROBUST_PCA_METHODS), "method")
+    return ROBUST_PCA_METHODS[name_of_formulation(given, sparse) if name == "auto" else name]()
+
+
+def name_of_formulation(given, sparse):
+    """Return the method for the formulation that the keywords ask for."""
+    for name, kind in (
+        ("penalised", Penalised),
+        ("fw-p", NormConstrained),
+        ("alternating", FixedRank),
+    ):
+        if set(given) & set(kind.parameters):
+            return name
+    return "penalised" if sparse else "alm"
 
 
 def pose(method, m, observed, arithmetic, rng, factored, given):

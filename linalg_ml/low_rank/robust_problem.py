@@ -7,7 +7,7 @@ from linalg_ml._core import checks
 from linalg_ml._core.namespace import asarray, astype, dtype_name
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.leading_pairs import Products
-from linalg_ml.low_rank.row_blocks import largest_entry, observed_norm
+from linalg_ml.low_rank.row_blocks import count_true, largest_entry, observed_norm
 
 
 class RobustProblem:
@@ -49,7 +49,7 @@ class RobustProblem:
         """How many entries are observed."""
         if self.mask is None:
             return math.prod(self.shape)
-        return int(host(self.xp.sum(astype(self.mask, self.xp.int64))))
+        return count_true(self.mask)
 
     @cached_property
     def norm(self):
@@ -207,9 +207,7 @@ class Penalised(RobustProblem):
 
     def sparse(self, low):
         """Return the best S for L."""
-        return self.project(
-            self.wide.kernels.soft_threshold(self.given - low, self.lam_sparse)
-        )
+        return self.project(self.wide.kernels.soft_threshold(self.given - low, self.lam_sparse))
 
     def loss(self, squares, sparse_norm):
         """Return the objective without the nuclear norm."""

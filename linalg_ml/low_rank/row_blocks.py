@@ -2,7 +2,9 @@
 
 import math
 
-from linalg_ml._core.namespace import library, to_numpy
+import numpy as np
+
+from linalg_ml._core.namespace import astype, library, namespace, to_numpy
 from linalg_ml._core.verdict import host
 
 _BLOCK_BYTES = 1 << 22
@@ -18,6 +20,13 @@ def row_blocks(a, least=1):
         yield slice(start, min(m, start + rows))
 
 
+def count_true(mask):
+    """Return how many entries of a boolean matrix are true."""
+    xp = namespace(mask)
+    rows = xp.sum(astype(mask, xp.int32), axis=1)  # of rows, lest int32 overflow
+    return int(np.sum(to_numpy(rows), dtype=np.int64))
+
+
 def observed_rows(problem, rows):
     """Return some rows of M with zeros where nothing is observed."""
     part = problem.given[rows, :]
@@ -29,7 +38,9 @@ def observed_rows(problem, rows):
 def observed_norm(problem):
     """Return ||P M||_F."""
     norm = problem.wide.frobenius
-    return math.hypot(*(host(norm(observed_rows(problem, rows))) for rows in row_blocks(problem.given)))
+    return math.hypot(
+        *(host(norm(observed_rows(problem, rows))) for rows in row_blocks(problem.given))
+    )
 
 
 def largest_entry(problem):

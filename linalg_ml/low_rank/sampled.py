@@ -95,6 +95,11 @@ class SampledProducts:
         values = arithmetic.enter(gradient)[0]
         self.a = type(pattern)((values, pattern.indices, pattern.indptr), shape=pattern.shape)
 
+    @property
+    def full(self):
+        """The matrix with its zeros."""
+        return self.a.toarray()
+
     def matvec(self, x):
         """Return A x."""
         self.arithmetic.count("matvecs")

@@ -61,7 +61,7 @@ def test_every_kernel_says_what_it_does(name):
 
 
 def test_a_library_gets_its_own_kernel_first(xp):
-    numba = ("", "relaxation", "bandits", "coordinate", "sketches")
+    numba = ("", "relaxation", "bandits", "coordinate", "sketches", "low_rank", "pursuit")
     own = [*(f"numba_{topic}" for topic in numba), "numpy_"]
     own = {"numpy": own}.get(xp.library, [f"{xp.library}_"])
     for name, files in FILES_OF_KERNELS.items():
