@@ -44,6 +44,8 @@ _PLACES = {
     "linalg_ml.sketching.projection": ("sketch_and_project",),
     "linalg_ml.sketching.trace": ("estimate_trace",),
     "linalg_ml.low_rank.robust_pca": ("robust_pca",),
+    "linalg_ml.low_rank.square": ("square_reshape",),
+    "linalg_ml.low_rank.tensor": ("complete_tensor", "robust_tensor_pca"),
     "linalg_ml._core.precision": ("Precision", "matmul", "round_to"),
     "linalg_ml._core.result": ("ConvergenceError", "Result", "Status"),
 }
