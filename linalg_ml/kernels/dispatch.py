@@ -18,7 +18,7 @@ _FILES = {
         "numpy_",
     ),
     "cupy": ("cupy_",),
-    "torch": ("torch_",),
+    "torch": ("torch_", "torch_foreach"),
     "jax": ("jax_",),
 }
 
@@ -69,6 +69,12 @@ FILES_OF_KERNELS = {
     "hadamard": ("agnostic", "numba_sketches"),
     "triangular_factor": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "residual_gradient": ("agnostic", "numpy_"),
+    "foreach_lerp": ("torch_foreach",),
+    "foreach_lerp_square": ("torch_foreach",),
+    "foreach_over_root": ("torch_foreach",),
+    "foreach_combine": ("torch_foreach",),
+    "foreach_add": ("torch_foreach",),
+    "foreach_finite": ("torch_foreach",),
 }
 
 
