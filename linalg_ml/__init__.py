@@ -57,6 +57,7 @@ _ROOMS = (
     "low_rank",
     "matrix_functions",
     "metrics",
+    "optim",
     "problems",
     "relaxation",
     "sketching",

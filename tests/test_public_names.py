@@ -33,6 +33,7 @@ NAMES = {
     "minres",
     "optimal_omega",
     "nystrom",
+    "optim",
     "orthogonalize",
     "plan",
     "polar",

@@ -21,7 +21,7 @@ _FILES = {
         "numpy_",
     ),
     "cupy": ("cupy_",),
-    "torch": ("torch_",),
+    "torch": ("torch_", "torch_foreach"),
     "jax": ("jax_",),
 }
 
@@ -83,6 +83,13 @@ FILES_OF_KERNELS = {
     "kth_largest": ("agnostic", "numpy_"),
     "sampled_rank_one": ("numba_low_rank",),
     "sampled_product": ("numba_low_rank",),
+    "foreach_lerp": ("torch_foreach",),
+    "foreach_lerp_square": ("torch_foreach",),
+    "foreach_root": ("torch_foreach",),
+    "foreach_add_ratio": ("torch_foreach",),
+    "foreach_combine": ("torch_foreach",),
+    "foreach_add": ("torch_foreach",),
+    "foreach_finite": ("torch_foreach",),
 }
 
 
