@@ -28,7 +28,7 @@ FILES_OF_KERNELS = {
     "gemm": ("agnostic", "numpy_", "torch_"),
     "gemm_native": ("agnostic", "cupy_", "torch_", "jax_"),
     "gemm_sym": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
-    "gram": ("agnostic", "numpy_"),
+    "gram": ("agnostic", "numpy_", "torch_"),
     "quintic": ("agnostic", "numpy_"),
     "frobenius": ("agnostic", "numpy_", "torch_"),
     "round_to": ("agnostic", "numpy_", "numba_", "cupy_", "torch_", "jax_"),
