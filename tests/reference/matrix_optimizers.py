@@ -168,8 +168,8 @@ def dasgo(w, gradient, lr, *, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.0)
 
 
 def soap(
-    w, gradient, lr, *, betas=(0.95, 0.95), shampoo_beta=None, eps=1e-8, weight_decay=0.0, frequency=10,
-    sides=("left", "right"), factored=False, normalize=False,
+    w, gradient, lr, *, betas=(0.95, 0.95), shampoo_beta=None, eps=1e-8, weight_decay=0.0,
+    frequency=10, sides=("left", "right"), factored=False, normalize=False,
 ):  # fmt: skip
     """Vyas and others, 2024: Adam in Shampoo's eigenbasis, ten products a step, as published."""
     b1, b2 = betas

@@ -1,8 +1,8 @@
 """A small deterministic least-squares problem in a matrix, on which optimizers are compared.
 
-f(W) = ||A W B - C||_F^2 / 2 with A[i, j] = 1 / (i + j + 1) of shape (5, 4), B[j, k] = 1 / (1 + |j - k|)
-of order 3 and C[i, k] = sin(1 + i + 2 k), from W = 0. The perturbed problem adds
-0.1 sin(t + 2 i + 3 j) to the gradient of step t = 1, 2, ..., so that gradients have full rank.
+f(W) = ||A W B - C||_F^2 / 2 from W = 0, with A[i, j] = 1 / (i + j + 1) of shape (5, 4), B[j, k] =
+1 / (1 + |j - k|) of order 3 and C[i, k] = sin(1 + i + 2 k), which has rank 2. So has the first
+gradient; the perturbed problem adds 0.1 sin(t + 2 i + 3 j) to the gradient of step t = 1, 2, ...
 """
 
 import numpy as np
