@@ -46,7 +46,15 @@ _PLACES = {
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ALIASES = {"matrix_sign": "signm"}
-_ROOMS = ("krylov", "matrix_functions", "metrics", "problems", "relaxation", "sketching")
+_ROOMS = (
+    "krylov",
+    "matrix_functions",
+    "metrics",
+    "optim",
+    "problems",
+    "relaxation",
+    "sketching",
+)
 _MEANT = {
     "conjugate_gradient": "cg",
     "conjugate_gradients": "cg",

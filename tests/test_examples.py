@@ -12,7 +12,7 @@ import linalg_ml
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-OPTIONAL = ("cupy", "torch", "jax", "numba")
+OPTIONAL = ("cupy", "torch", "jax", "numba", "optax")
 
 
 def modules():
@@ -29,10 +29,11 @@ def run(tests):
 
 
 @pytest.mark.parametrize("name", modules())
-def test_docstrings(name):
+def test_docstrings(name, monkeypatch, tmp_path):
     library = name.rsplit(".", 1)[-1].split("_")[0]
     if library in OPTIONAL:
         pytest.importorskip(library)
+    monkeypatch.chdir(tmp_path)
     module = importlib.import_module(name)
     assert run(doctest.DocTestFinder().find(module, name)).failed == 0
 

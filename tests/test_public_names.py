@@ -29,6 +29,7 @@ NAMES = {
     "minres",
     "optimal_omega",
     "nystrom",
+    "optim",
     "orthogonalize",
     "plan",
     "polar",

@@ -1,0 +1,47 @@
+"""Optimizers for arrays of every library: pure functions of gradients, states and parameters.
+
+`linalg_ml.optim.torch` holds them as classes of `torch.optim.Optimizer`, and
+`linalg_ml.optim.optax` as gradient transformations of optax.
+"""
+
+from importlib import import_module
+
+_PLACES = {
+    "linalg_ml.optim.averaging": ("Average", "ema", "polyak"),
+    "linalg_ml.optim.base": (
+        "Transform",
+        "apply_updates",
+        "chain",
+        "extend_state",
+        "partition",
+        "stateless",
+    ),
+    "linalg_ml.optim.clipping": ("clip_by_global_norm", "clip_by_value", "global_norm"),
+    "linalg_ml.optim.decay": ("coupled_decay", "decoupled_decay"),
+    "linalg_ml.optim.rules": ("Rule", "from_rule"),
+    "linalg_ml.optim.saving": ("load_state", "save_state"),
+    "linalg_ml.optim.schedules": (
+        "constant",
+        "cosine",
+        "linear_decay",
+        "linear_warmup",
+        "warmup_stable_decay",
+    ),
+    "linalg_ml.optim.gradient_descent": ("sgd",),
+    "linalg_ml.optim.trees": ("tree_map",),
+}
+_PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
+_ADAPTERS = ("optax", "torch")
+__all__ = sorted([*_PLACE_OF, *_ADAPTERS])
+
+
+def __getattr__(name):
+    if name in _PLACE_OF:
+        return getattr(import_module(_PLACE_OF[name]), name)
+    if name in _ADAPTERS:
+        return import_module(f"linalg_ml.optim.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return __all__

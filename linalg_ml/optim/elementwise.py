@@ -1,0 +1,81 @@
+"""The few entry by entry operations that optimizers are made of, on one array or on a bundle.
+
+A `Bundle` is a list of arrays of one dtype on one device that go through the same formula. What
+is written here once runs on an array of any library, and on a bundle in a few fused calls that
+may work in place. The first argument of `lerp`, `lerp_square` and `combine` is consumed: where
+a bundle owns its arrays, they are overwritten.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from linalg_ml._core.namespace import library, namespace
+from linalg_ml.kernels.dispatch import kernels
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Arrays of one dtype and device; ``owned`` if they may be overwritten."""
+
+    arrays: list
+    owned: bool = False
+
+    @cached_property
+    def kernels(self):
+        """The kernels of their array library."""
+        return kernels(library(self.arrays[0]))
+
+    def fresh(self, arrays):
+        """Return a bundle of new arrays, which nobody else holds."""
+        return Bundle(arrays, owned=True)
+
+
+def first(a):
+    """Return an array that says what kind ``a`` is of."""
+    return a.arrays[0] if isinstance(a, Bundle) else a
+
+
+def lerp(a, b, weight):
+    """Return a + weight (b - a); consumes a."""
+    if isinstance(a, Bundle):
+        return a.fresh(a.kernels.foreach_lerp(a.arrays, b.arrays, weight, a.owned))
+    return (1 - weight) * a + weight * b
+
+
+def lerp_square(a, b, weight):
+    """Return a + weight (b^2 - a); consumes a."""
+    if isinstance(a, Bundle):
+        return a.fresh(a.kernels.foreach_lerp_square(a.arrays, b.arrays, weight, a.owned))
+    return (1 - weight) * a + weight * (b * b)
+
+
+def over_root(a, square, eps):
+    """Return a / (sqrt(square) + eps)."""
+    if isinstance(a, Bundle):
+        return a.fresh(a.kernels.foreach_over_root(a.arrays, square.arrays, eps))
+    return a / (namespace(square).sqrt(square) + eps)
+
+
+def sign(a):
+    """Return the signs of the entries, 0 for 0."""
+    return each(namespace(first(a)).sign, a)
+
+
+def combine(a, alpha, b, beta):
+    """Return alpha a + beta b; consumes a. A beta that is the number 0 leaves b out."""
+    if isinstance(a, Bundle):
+        return a.fresh(a.kernels.foreach_combine(a.arrays, alpha, b.arrays, beta, a.owned))
+    return alpha * a if is_zero(beta) else alpha * a + beta * b
+
+
+def each(function, *operands):
+    """Apply a function of arrays to arrays, or to the arrays of bundles one after the other."""
+    if isinstance(operands[0], Bundle):
+        lists = [operand.arrays for operand in operands]
+        return operands[0].fresh([function(*arrays) for arrays in zip(*lists, strict=True)])
+    return function(*operands)
+
+
+def is_zero(value):
+    """Say whether a hyperparameter is the number 0; an array may be anything."""
+    return isinstance(value, (int, float)) and value == 0
