@@ -201,3 +201,11 @@ def residual_gradient(a, x, b=None):
 def _hadamard_matrix(order):
     bits = np.arange(order)
     return 1.0 - 2.0 * (np.bitwise_count(bits[:, None] & bits) % 2)
+
+
+def cond(predicate, then, otherwise, *operands):
+    """Return then(*operands) or otherwise(*operands), of which one alone is computed.
+
+    ``predicate`` is an array without axes; its value is read, except on JAX.
+    """
+    return then(*operands) if bool(predicate) else otherwise(*operands)
