@@ -55,12 +55,10 @@ class ASGO(Rule):
         state = {"mean": zeros}
         for k, a in enumerate(self.matrices.split(zeros)):
             order = a.shape[-2] if self.is_left(a) else a.shape[-1]
-            unknown = namespace(a).zeros(
-                (*a.shape[:-2], order, order), dtype=a.dtype, device=a.device
-            )
-            state[f"statistic{k}"] = unknown
+            identity = asarray(np.eye(order), like=a, dtype=a.dtype) + 0 * a[..., :1, :1]
+            state[f"statistic{k}"] = 0 * identity
             if self.frequency > 1:
-                state[f"root{k}"] = unknown + asarray(np.eye(order), like=a, dtype=a.dtype)
+                state[f"root{k}"] = identity
         return state
 
     def update(self, grad, state, param, step):
