@@ -1,7 +1,7 @@
-"""Steps of optimizers for matrices beside public ones: ``python -m experiments.bench.optim_matrix``.
+"""Steps of optimizers for matrices: ``python -m experiments.bench.optim_matrix``.
 
-Run with OPENBLAS_NUM_THREADS=1: the clock counts the CPU time of one thread. Everything is in fp32,
-on tensors of PyTorch where not said otherwise.
+Beside public ones. Run with OPENBLAS_NUM_THREADS=1: the clock counts the CPU time of one thread.
+Everything is in fp32, on tensors of PyTorch where not said otherwise.
 """
 
 import sys
@@ -90,11 +90,8 @@ def soap():
             }
             array = {k: v.numpy() for k, v in state["params"].items()}
             as_arrays = {"count": state["count"].numpy(), "params": array}
-            ours |= {
-                "ours, NumPy": lambda g=g.numpy(), s=as_arrays, w=w.numpy(), t=transform: (
-                    t.update(g, s, w)
-                )
-            }
+            a, v = g.numpy(), w.numpy()
+            ours |= {"ours, NumPy": lambda a=a, s=as_arrays, v=v, t=transform: t.update(a, s, v)}
         else:
             published = {"the products of a rotation alone": lambda g=g: _one_rotation(g)}
         report(published | ours)

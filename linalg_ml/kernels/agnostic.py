@@ -203,6 +203,11 @@ def _hadamard_matrix(order):
     return 1.0 - 2.0 * (np.bitwise_count(bits[:, None] & bits) % 2)
 
 
+def lerp(a, b, weight):
+    """Return a + weight (b - a), in a new array; ``weight`` is a number or has no axes."""
+    return a + weight * (b - a)
+
+
 def cond(predicate, then, otherwise, *operands):
     """Return then(*operands) or otherwise(*operands), of which one alone is computed.
 

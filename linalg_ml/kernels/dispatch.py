@@ -18,7 +18,7 @@ _FILES = {
         "numpy_",
     ),
     "cupy": ("cupy_",),
-    "torch": ("torch_",),
+    "torch": ("torch_", "torch_foreach"),
     "jax": ("jax_",),
 }
 
@@ -70,6 +70,13 @@ FILES_OF_KERNELS = {
     "triangular_factor": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "residual_gradient": ("agnostic", "numpy_"),
     "cond": ("agnostic", "jax_"),
+    "lerp": ("agnostic", "numpy_", "torch_"),
+    "foreach_lerp": ("torch_foreach",),
+    "foreach_lerp_square": ("torch_foreach",),
+    "foreach_over_root": ("torch_foreach",),
+    "foreach_combine": ("torch_foreach",),
+    "foreach_add": ("torch_foreach",),
+    "foreach_finite": ("torch_foreach",),
 }
 
 

@@ -145,3 +145,8 @@ def scatter_rows(a, rows, weights, size):
 def triangular_factor(a):
     """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
     return torch.linalg.qr(a, mode="r")[1]
+
+
+def lerp(a, b, weight):
+    """Return a + weight (b - a), in a new tensor."""
+    return torch.lerp(a, b, weight)

@@ -7,6 +7,7 @@
 from importlib import import_module
 
 _PLACES = {
+    "linalg_ml.optim.adam_family": ("adam", "adamw"),
     "linalg_ml.optim.averaging": ("Average", "ema", "polyak"),
     "linalg_ml.optim.base": (
         "Transform",
@@ -27,7 +28,10 @@ _PLACES = {
         "linear_warmup",
         "warmup_stable_decay",
     ),
+    "linalg_ml.optim.equal_betas": ("equal_beta_adam",),
+    "linalg_ml.optim.factored": ("adafactor",),
     "linalg_ml.optim.gradient_descent": ("sgd",),
+    "linalg_ml.optim.sign_descent": ("lion", "mean_of_signs", "sign_sgd", "signum"),
     "linalg_ml.optim.trees": ("tree_map",),
     "linalg_ml.optim.orthogonalized": ("muon",),
     "linalg_ml.optim.polar_gradient": ("polargrad",),

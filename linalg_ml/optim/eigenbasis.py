@@ -8,7 +8,7 @@ from linalg_ml._core.precision import Arithmetic
 from linalg_ml.kernels.dispatch import kernels
 from linalg_ml.optim import hyperparameters
 from linalg_ml.optim.axes import multiply, statistic
-from linalg_ml.optim.elementwise import is_zero
+from linalg_ml.optim.elementwise import combine, is_zero
 from linalg_ml.optim.inverse_power import eigenbasis, orthogonal_iteration
 from linalg_ml.optim.rules import Rule, from_rule
 
@@ -95,8 +95,9 @@ class SOAP(Rule):
         xp, state = arithmetic.xp, dict(state)
         beta1, beta2 = (hyperparameters.in_type_of(beta, grad) for beta in self.betas)
         rotated = _rotate(grad, state, axes, arithmetic, inverse=True)
-        mean = state["mean"] = beta1 * state["mean"] + (1 - beta1) * rotated
-        square = self._second_moment(rotated, state, beta2, xp)
+        lerp = arithmetic.kernels.lerp
+        mean = state["mean"] = lerp(state["mean"], rotated, 1 - beta1)
+        square = self._second_moment(rotated, state, 1 - beta2, arithmetic)
         direction = mean / (xp.sqrt(square) + self.eps)
         direction = _rotate(direction, state, axes, arithmetic)
         if self.normalize:
@@ -109,7 +110,7 @@ class SOAP(Rule):
         weight = self._weight(grad)
         for axis in axes:
             name, new = f"statistic{axis}", statistic(grad, axis, arithmetic)
-            state[name] = state[name] + weight * (new - state[name])
+            state[name] = lerp(state[name], new, weight)
         if axes:
             state = kernels(library(grad)).cond(
                 t % self.frequency == 0,
@@ -119,14 +120,13 @@ class SOAP(Rule):
             )
         return direction, state
 
-    def _second_moment(self, rotated, state, beta2, xp):
-        power = rotated * rotated
+    def _second_moment(self, rotated, state, weight, arithmetic):
+        xp, lerp, power = arithmetic.xp, arithmetic.kernels.lerp, rotated * rotated
         if "square" in state:
-            state["square"] = beta2 * state["square"] + (1 - beta2) * power
+            state["square"] = lerp(state["square"], power, weight)
             return state["square"]
-        rows, columns = (xp.sum(power, axis=axis) for axis in (1, 0))
-        rows = state["rows"] = beta2 * state["rows"] + (1 - beta2) * rows
-        columns = state["columns"] = beta2 * state["columns"] + (1 - beta2) * columns
+        rows = state["rows"] = lerp(state["rows"], xp.sum(power, axis=1), weight)
+        columns = state["columns"] = lerp(state["columns"], xp.sum(power, axis=0), weight)
         total = xp.sum(rows)
         return rows[:, None] * (columns / xp.where(total > 0, total, xp.ones_like(total)))
 
@@ -153,10 +153,11 @@ class SOAP(Rule):
         """Return the change to (1 - lr weight_decay) (W - lr direction), none at step 1."""
         if is_zero(weight_decay):
             return -lr * direction
-        update = -lr * direction - lr * weight_decay * (param - lr * direction)
-        if not self.axes(param.shape):
-            return update
-        return namespace(param).where(step > 1, update, namespace(param).zeros_like(update))
+        shrink = lr * weight_decay
+        if self.axes(param.shape):
+            moving = namespace(param).astype(step > 1, param.dtype)
+            shrink = shrink * moving
+        return combine(direction, -lr * (1 - shrink), param, -shrink)
 
 
 def _rotate(a, state, axes, arithmetic, *, inverse=False):

@@ -63,7 +63,7 @@ def test_every_kernel_says_what_it_does(name):
 def test_a_library_gets_its_own_kernel_first(xp):
     numba = ("", "relaxation", "bandits", "coordinate", "sketches")
     own = [*(f"numba_{topic}" for topic in numba), "numpy_"]
-    own = {"numpy": own}.get(xp.library, [f"{xp.library}_"])
+    own = {"numpy": own, "torch": ["torch_", "torch_foreach"]}.get(xp.library, [f"{xp.library}_"])
     for name, files in FILES_OF_KERNELS.items():
         if not {*own, "agnostic"} & set(files):
             with pytest.raises(NotImplementedError, match=f"{name!r} for arrays of {xp.library}"):
