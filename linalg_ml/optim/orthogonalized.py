@@ -9,7 +9,10 @@ from linalg_ml.matrix_functions.orthogonalize import as_schedule, orthogonalize
 from linalg_ml.optim import hyperparameters
 from linalg_ml.optim.matrices import AS_THEY_ARE, Matrices, map_matrices
 from linalg_ml.optim.momentum import WithMean, averaged
+from linalg_ml.optim.polar_factor import FACTORISING, polar_factor
 from linalg_ml.optim.rules import from_rule
+
+STEPS = 5  # of polynomials
 
 SCALES = {
     "original": lambda m, n: math.sqrt(max(1.0, m / n)),
@@ -27,7 +30,7 @@ class Muon(WithMean):
     momentum: float = 0.95
     nesterov: bool = True
     scale: object = "original"
-    steps: int = 5
+    steps: int | None = None
     schedule: object = None
     precision: object = None
     matrices: Matrices = AS_THEY_ARE
@@ -37,7 +40,11 @@ class Muon(WithMean):
         hyperparameters.check(self.momentum, "momentum", below=1.0)
         if not callable(self.scale):
             checks.choice(self.scale, tuple(SCALES), "scale")
-        as_schedule(self.schedule, self.steps)
+        if self.schedule in FACTORISING:
+            if self.steps is not None:
+                checks.count(self.steps, "steps")
+        else:
+            as_schedule(self.schedule, STEPS if self.steps is None else self.steps)
         as_policy(self.precision)
 
     def init(self, param):
@@ -78,7 +85,11 @@ class Muon(WithMean):
         if m == 0 or n == 0:
             return a
         scale = self.scale if callable(self.scale) else SCALES[self.scale]
-        x = orthogonalize(a, steps=self.steps, schedule=self.schedule, precision=self.precision)
+        if self.schedule in FACTORISING:
+            x = polar_factor(a, self.schedule, steps=self.steps, precision=self.precision)
+        else:
+            steps = STEPS if self.steps is None else self.steps
+            x = orthogonalize(a, steps=steps, schedule=self.schedule, precision=self.precision)
         factor = float(scale(m, n))
         return x if factor == 1.0 else factor * x
 
@@ -90,7 +101,7 @@ def muon(
     nesterov=True,
     weight_decay=0.0,
     scale="original",
-    steps=5,
+    steps=None,
     schedule=None,
     precision=None,
     fused=None,
@@ -115,9 +126,14 @@ def muon(
         "match-rms", 0.2 sqrt(max(m, n)), so that entries move as far as with AdamW and its
         learning rate can be used; "spectral", sqrt(max(m, n)); "unit-rms", sqrt(m / n); "none", 1;
         or a function of m and n.
-    steps, schedule, precision
-        As in `linalg_ml.orthogonalize`. "bf16" is what most use on a GPU; on a CPU it is
-        emulated, and slow.
+    steps : int, optional
+        Steps of the orthogonalisation. None: 5, or with factorisations all that it takes.
+    schedule : None, str, Schedule or sequence of coefficient tuples
+        Polynomials, as in `linalg_ml.orthogonalize`; None takes Polar Express, "jordan" is
+        what most programs use. Or "qdwh", "zolotarev" or "svd", by factorisations.
+    precision : None, str or Precision
+        Arithmetic of the products. "bf16" is what most use on a GPU; on a CPU it is emulated, and
+        slow.
     fused : None, int or sequence of int
         A weight that holds several, one behind the other along the outputs, such as the
         queries, keys and values of attention: their number, or the rows of each. Each is

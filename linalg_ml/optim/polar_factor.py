@@ -17,6 +17,7 @@ from linalg_ml.matrix_functions.schedules import schedule_names
 from linalg_ml.matrix_functions.spectrum import adjoint
 
 RATIONAL = ("qdwh", "zolotarev")
+FACTORISING = (*RATIONAL, "svd")
 _NEWTON_SCHULZ = (1.5, -0.5)
 _DONE = 1e-6  # distance from one that the last Newton-Schulz step takes to the roundoff
 
@@ -24,7 +25,7 @@ _DONE = 1e-6  # distance from one that the last Newton-Schulz step takes to the 
 def check_method(method):
     """Return the way to a polar factor, if there is such a one."""
     if isinstance(method, str):
-        return checks.choice(method, (*RATIONAL, "svd", *schedule_names()), "method")
+        return checks.choice(method, (*FACTORISING, *schedule_names()), "method")
     if not isinstance(method, Schedule):
         raise TypeError(f"method must be a name or a Schedule, got {type(method).__name__}")
     return method
