@@ -6,8 +6,8 @@ from figures.style import PAGE, new_figure
 CAPTION = (
     "Completion of a matrix of rank 5 from three tenths of its entries, at the learning rates of "
     "the paper. PolarGrad converges linearly, as does alternating gradient descent, here at the "
-    "same rate; Muon stalls, and a decaying rate stops it before it is there. Momentum is 0.5; with "
-    "0.95, polar-first diverges at the rate given for it."
+    "same rate; Muon stalls, and a decaying rate stops it before it is there. Momentum is 0.5; "
+    "with 0.95, polar-first diverges at the rate given for it."
 )
 
 
