@@ -25,11 +25,18 @@ def foreach_lerp_square(a, b, weight, owned):
     return a
 
 
-def foreach_over_root(a, square, eps):
-    """Return a / (sqrt(square) + eps)."""
-    roots = torch._foreach_sqrt(square)
+def foreach_root(square, eps):
+    """Return sqrt(square) + eps, new tensors."""
+    roots = list(torch._foreach_sqrt(square))
     torch._foreach_add_(roots, eps)
-    return [torch.div(x, root, out=root) for x, root in zip(a, roots, strict=True)]
+    return roots
+
+
+def foreach_add_ratio(a, alpha, above, below, beta):
+    """Turn a into alpha a + beta above / below, in place."""
+    if alpha != 1:
+        torch._foreach_mul_(a, alpha)
+    torch._foreach_addcdiv_(a, above, below, value=beta)
 
 
 def foreach_combine(a, alpha, b, beta, owned):
@@ -48,13 +55,13 @@ def foreach_combine(a, alpha, b, beta, owned):
 
 
 def foreach_add(a, b):
-    """Add b to a in place."""
+    """Add b, tensors or one number, to a in place."""
     torch._foreach_add_(a, b)
 
 
 def foreach_finite(a):
     """Return for each tensor whether all its entries are finite, read on the host."""
-    norms = torch._foreach_norm(a, 1)
+    norms = torch._foreach_norm(a)
     if torch.isfinite(torch.stack(norms)).all():
         return [True] * len(a)
     return [bool(torch.isfinite(x).all()) for x in a]  # a norm of finite numbers may overflow

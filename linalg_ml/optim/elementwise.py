@@ -30,6 +30,24 @@ class Bundle:
         return Bundle(arrays, owned=True)
 
 
+class Target(Bundle):
+    """Parameters that are to be moved where they are: what is combined with them is added."""
+
+
+class Ratio(Bundle):
+    """A quotient of bundles that is computed when it is needed, or never by itself."""
+
+    def __init__(self, above, below):
+        object.__setattr__(self, "above", above)
+        object.__setattr__(self, "below", below)
+        object.__setattr__(self, "owned", True)
+
+    @cached_property
+    def arrays(self):
+        """The quotients."""
+        return [a / b for a, b in zip(self.above, self.below, strict=True)]
+
+
 def first(a):
     """Return an array that says what kind ``a`` is of."""
     return a.arrays[0] if isinstance(a, Bundle) else a
@@ -52,7 +70,7 @@ def lerp_square(a, b, weight):
 def over_root(a, square, eps):
     """Return a / (sqrt(square) + eps)."""
     if isinstance(a, Bundle):
-        return a.fresh(a.kernels.foreach_over_root(a.arrays, square.arrays, eps))
+        return Ratio(a.arrays, a.kernels.foreach_root(square.arrays, eps))
     return a / (namespace(square).sqrt(square) + eps)
 
 
@@ -62,7 +80,16 @@ def sign(a):
 
 
 def combine(a, alpha, b, beta):
-    """Return alpha a + beta b; consumes a. A beta that is the number 0 leaves b out."""
+    """Return alpha a + beta b; consumes a. A beta that is the number 0 leaves b out.
+
+    Where b is a `Target`, alpha a + beta b is added to b at once.
+    """
+    if isinstance(b, Target):
+        if isinstance(a, Ratio):
+            b.kernels.foreach_add_ratio(b.arrays, 1 + beta, a.above, a.below, alpha)
+        else:
+            b.kernels.foreach_combine(b.arrays, 1 + beta, a.arrays, alpha, True)
+        return b
     if isinstance(a, Bundle):
         return a.fresh(a.kernels.foreach_combine(a.arrays, alpha, b.arrays, beta, a.owned))
     return alpha * a if is_zero(beta) else alpha * a + beta * b

@@ -89,9 +89,8 @@ class Leafwise:
                 "optimize its real and imaginary parts"
             )
 
-    def check(self, grad, state, param, name):
-        """Raise unless a gradient and a state fit their parameter."""
-        check_grad(grad, param, name)
+    def check_state(self, state, param, name):
+        """Raise unless a state has the entries and shapes that its parameter asks for."""
         key = (tuple(param.shape), dtype_name(param))
         expected = self._shapes.get(key)
         if expected is None:
@@ -107,13 +106,15 @@ class Leafwise:
                     f"{key[0]}, got {tuple(state[k].shape)}"
                 )
 
-    def update(self, grads, states, params, count):
+    def update(self, grads, states, params, count, finite=None):
         """Return the updates and states of parameters that all have a gradient.
 
         Where a gradient holds NaN or infinity, the update is zero and the state stays what it
-        was, but for the count of skipped steps.
+        was, but for the count of skipped steps. ``finite`` says where they do not, if it is
+        known.
         """
-        finite = [all_finite(grad) for grad in grads]
+        if finite is None:
+            finite = [all_finite(grad) for grad in grads]
         inputs, where = [], []
         for i, (grad, state, param, ok) in enumerate(
             zip(grads, states, params, finite, strict=True)
@@ -196,7 +197,8 @@ def from_rule(rule, lr, weight_decay=0.0):
                 continue
             if p is None:
                 raise ValueError(f"grads{_at(path)} has no parameter: params{_at(path)} is None")
-            leafwise.check(grad, own, p, _at(path))
+            check_grad(grad, p, _at(path))
+            leafwise.check_state(own, p, _at(path))
             active.append(i)
         updates, after = [None] * len(leaves), list(states)
         made = leafwise.update(

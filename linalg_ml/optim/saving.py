@@ -81,7 +81,7 @@ def load_state(path, /, *, like=None):
     ValueError: state at 'weight' must have shape (4,), got (3,) in the file
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             held = json.loads(str(file["tree"]))
             arrays = {name: file[name] for name in file.files if name != "tree"}
             if held["format"] != _FORMAT:

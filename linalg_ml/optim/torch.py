@@ -1,0 +1,265 @@
+"""The optimizers as classes of `torch.optim.Optimizer`.
+
+They know parameter groups, schedulers, closures, hooks and ``state_dict``; the mathematics is
+that of `linalg_ml.optim`. A parameter whose gradient is None, or holds NaN or infinity, is left
+as it is, and so is its state.
+"""
+
+import inspect
+
+import torch
+
+from linalg_ml.kernels.dispatch import kernels
+from linalg_ml.optim import adam_family, equal_betas, factored, gradient_descent, sign_descent
+from linalg_ml.optim.docstrings import adapted
+from linalg_ml.optim.in_place import fits, step_in_place
+from linalg_ml.optim.rules import check_grad
+
+_PARAMS = """\
+params : iterable of tensors, of (name, tensor) pairs, or of dicts
+    A dict is a group: its "params", and hyperparameters of its own."""
+_EXAMPLE = """\
+>>> import torch
+>>> from linalg_ml.optim.torch import {name}
+>>> weight = torch.nn.Parameter(torch.ones(4, 3))
+>>> optimizer = {name}([weight], lr=0.01)
+>>> loss = (weight**2).sum()
+>>> loss.backward()
+>>> optimizer.step()
+>>> bool((weight**2).sum() < loss)
+True"""
+
+
+class LeafwiseOptimizer(torch.optim.Optimizer):
+    """Step with a `Transform` that treats each parameter alone; the base of all classes here.
+
+    Parameters
+    ----------
+    params : iterable
+        As for every optimizer of PyTorch.
+    defaults : dict
+        The hyperparameters of groups that do not say otherwise.
+
+    Notes
+    -----
+    A subclass has ``constructor``, a function of the hyperparameters of a group that returns a
+    `Transform`, and their names in ``hyperparameters``. It is called again when one of them has
+    changed; the state never depends on their values.
+    """
+
+    constructor = None
+    hyperparameters = ()
+
+    def __init__(self, params, defaults):
+        self._made = {}
+        super().__init__(params, defaults)
+
+    def add_param_group(self, param_group):
+        """Add a group of parameters, with hyperparameters of its own or the defaults."""
+        super().add_param_group(param_group)
+        group = self.param_groups[-1]
+        try:
+            leafwise = self._leafwise(group)
+            for param in group["params"]:
+                leafwise.check_param(param, "params")
+        except Exception:
+            self.param_groups.pop()
+            raise
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        """Make one step.
+
+        Parameters
+        ----------
+        closure : callable, optional
+            Computes the gradients anew and returns the loss.
+
+        Returns
+        -------
+        tensor or None
+            What the closure returned.
+
+        Raises
+        ------
+        TypeError
+            If a gradient is sparse.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for number, group in enumerate(self.param_groups):
+            leafwise = self._leafwise(group)
+            together, alone = [], []
+            for i, param in enumerate(group["params"]):
+                if param.grad is None:
+                    continue
+                if param.grad.layout != torch.strided:
+                    check_grad(param.grad, param, f" of parameter {i} of group {number}")
+                state = self.state[param]
+                if not state:
+                    state.update(leafwise.init(param))
+                quick = param.device.type == "cpu" and fits(leafwise.rule, param, param.grad)
+                (together if quick else alone).append((param, param.grad, state))
+            if together:
+                step_in_place(leafwise, *map(list, zip(*together, strict=True)))
+            if alone:
+                _step_alone(leafwise, *map(list, zip(*alone, strict=True)))
+        return loss
+
+    def load_state_dict(self, state_dict):
+        """Load a state that `state_dict` returned; steps go on as if they had not been stopped.
+
+        Parameters
+        ----------
+        state_dict : dict
+
+        Raises
+        ------
+        ValueError
+            If the state of a parameter is not one of this optimizer, or has another shape. Then
+            nothing is loaded.
+        """
+        loaded = []
+
+        def hold(_, found):
+            self._check_state_dict(found)
+            loaded.append(found)
+
+        handle = self.register_load_state_dict_pre_hook(hold)
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            handle.remove()
+        # PyTorch converts states to the type of the parameter: counters too.
+        for param, state, _ in self._pairs(loaded[-1]):
+            self.state[param] = {
+                name: a.detach().to(param.device, copy=True) for name, a in state.items()
+            }
+
+    def __setstate__(self, state):
+        """Restore what was pickled or copied."""
+        super().__setstate__(state)
+        self._made = {}
+
+    def _leafwise(self, group):
+        """Return the rule, rate and decay that belong to the hyperparameters of a group."""
+        values = {name: _plain(group[name]) for name in self.hyperparameters}
+        if callable(values.get("lr")):
+            raise TypeError(
+                "lr must be a number or a tensor; to change it while training use "
+                "torch.optim.lr_scheduler, for instance LambdaLR(optimizer, schedule)"
+            )
+        key = id(group)
+        known = self._made.get(key)
+        if known is None or known[0] != values:
+            made = type(self).constructor(**values).leafwise
+            known = self._made[key] = (values, made)
+        return known[1]
+
+    def _pairs(self, state_dict):
+        """Yield (parameter, loaded state, loaded group) for each parameter that has a state."""
+        groups = state_dict["param_groups"]
+        for saved, own in zip(groups, self.param_groups, strict=True):
+            for key, param in zip(saved["params"], own["params"], strict=True):
+                if key in state_dict["state"]:
+                    yield param, state_dict["state"][key], saved
+
+    def _check_state_dict(self, state_dict):
+        sizes = [
+            [len(group["params"]) for group in groups]
+            for groups in (state_dict["param_groups"], self.param_groups)
+        ]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f"state_dict must have groups of {sizes[1]} parameters, got {sizes[0]}"
+            )
+        for param, state, group in self._pairs(state_dict):
+            missing = [name for name in self.hyperparameters if name not in group]
+            if missing:
+                raise ValueError(
+                    f"state_dict must be one of {type(self).__name__}; its groups lack {missing}"
+                )
+            values = {name: _plain(group[name]) for name in self.hyperparameters}
+            place = f" of a parameter of shape {tuple(param.shape)}"
+            type(self).constructor(**values).leafwise.check_state(state, param, place)
+
+
+def optimizer_class(constructor, name):
+    """Make the class of an optimizer from the function that makes its `Transform`.
+
+    Parameters
+    ----------
+    constructor : callable
+        Returns a `Transform` with ``leafwise``.
+    name : str
+        The class is called so.
+
+    Returns
+    -------
+    type
+        A subclass of `torch.optim.Optimizer`, with the signature and docstring of
+        ``constructor`` and ``params`` before its hyperparameters.
+
+    Examples
+    --------
+    >>> from linalg_ml import optim
+    >>> from linalg_ml.optim.torch import optimizer_class
+    >>> optimizer_class(optim.signum, "Signum").__name__
+    'Signum'
+    """
+    signature = inspect.signature(constructor)
+
+    def __init__(self, params, *args, **kwargs):
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        LeafwiseOptimizer.__init__(self, params, dict(bound.arguments))
+
+    first = inspect.Parameter("params", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = [first, *signature.parameters.values()]
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    __init__.__signature__ = signature.replace(parameters=[own, *parameters])
+    return type(
+        name,
+        (LeafwiseOptimizer,),
+        {
+            "__init__": __init__,
+            "__doc__": adapted(constructor, _PARAMS, _EXAMPLE.format(name=name)),
+            "__module__": __name__,
+            "__signature__": signature.replace(parameters=parameters),
+            "constructor": staticmethod(constructor),
+            "hyperparameters": tuple(signature.parameters),
+        },
+    )
+
+
+def _step_alone(leafwise, params, grads, states):
+    """Make the step by the pure functions, and write what they return where it belongs."""
+    finite = None
+    if all(param.device.type == "cpu" for param in params):  # where reading costs nothing
+        finite = kernels("torch").foreach_finite(grads)
+    for param, grad in zip(params, grads, strict=True):
+        check_grad(grad, param)
+    updates, after = leafwise.update(grads, states, params, None, finite)
+    for param, update, state, new in zip(params, updates, states, after, strict=True):
+        param.add_(update)
+        state.update(new)
+
+
+def _plain(value):
+    """Return a tensor without axes on the host as a number, anything else as it is."""
+    if isinstance(value, torch.Tensor) and value.ndim == 0 and value.device.type == "cpu":
+        return value.item()
+    return value
+
+
+SGD = optimizer_class(gradient_descent.sgd, "SGD")
+Adam = optimizer_class(adam_family.adam, "Adam")
+AdamW = optimizer_class(adam_family.adamw, "AdamW")
+EqualBetaAdam = optimizer_class(equal_betas.equal_beta_adam, "EqualBetaAdam")
+Lion = optimizer_class(sign_descent.lion, "Lion")
+Signum = optimizer_class(sign_descent.signum, "Signum")
+SignSGD = optimizer_class(sign_descent.sign_sgd, "SignSGD")
+MeanOfSigns = optimizer_class(sign_descent.mean_of_signs, "MeanOfSigns")
+Adafactor = optimizer_class(factored.adafactor, "Adafactor")
