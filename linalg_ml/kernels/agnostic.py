@@ -299,3 +299,16 @@ def kth_largest(a, k):
 def _hadamard_matrix(order):
     bits = np.arange(order)
     return 1.0 - 2.0 * (np.bitwise_count(bits[:, None] & bits) % 2)
+
+
+def lerp(a, b, weight):
+    """Return a + weight (b - a), in a new array; ``weight`` is a number or has no axes."""
+    return a + weight * (b - a)
+
+
+def cond(predicate, then, otherwise, *operands):
+    """Return then(*operands) or otherwise(*operands), of which one alone is computed.
+
+    ``predicate`` is an array without axes; its value is read, except on JAX.
+    """
+    return then(*operands) if bool(predicate) else otherwise(*operands)

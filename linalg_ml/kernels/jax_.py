@@ -105,3 +105,10 @@ def scatter_rows(a, rows, weights, size):
 def triangular_factor(a):
     """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
     return jnp.linalg.qr(a, mode="r")
+
+
+def cond(predicate, then, otherwise, *operands):
+    """Return then(*operands) or otherwise(*operands), of which one alone is computed."""
+    if isinstance(predicate, jax.core.Tracer):
+        return jax.lax.cond(predicate, then, otherwise, *operands)
+    return then(*operands) if bool(predicate) else otherwise(*operands)

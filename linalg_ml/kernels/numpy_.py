@@ -262,3 +262,11 @@ def residual_gradient(a, x, b=None):
             np.subtract(b[start : start + rows], part, out=part)
         gradient += part.conj() @ block
     return r, gradient.conj()
+
+
+def lerp(a, b, weight):
+    """Return a + weight (b - a), in a new array."""
+    out = b - a
+    out *= weight
+    out += a
+    return out

@@ -5,12 +5,13 @@ from contextlib import ExitStack, contextmanager, nullcontext
 import torch
 
 from linalg_ml.kernels import agnostic
-from linalg_ml.kernels.blocks import product_by_halves
+from linalg_ml.kernels.blocks import adjoint, lower_blocks, product_by_halves
 
-# Products with a symmetric result are computed by halves from this order on, down to blocks of
-# this order: measured on a CPU, and a guess on other devices.
-_BY_HALVES = {"cpu": (640, 128)}
-_BY_HALVES_ELSEWHERE = (4096, 1024)
+# Products with a symmetric result are computed from half of its blocks from this order on, down
+# to blocks of this order: measured on a CPU, and a guess on other devices.
+_LEAST, _LEAF = 512, 128
+_LEAST_ELSEWHERE, _LEAF_ELSEWHERE = 4096, 1024
+_PADDING = 64  # bytes that keep the rows of a mirrored matrix from falling into the same cache set
 
 _NATIVE = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -28,10 +29,39 @@ def gemm(a, b, alpha=1.0, beta=0.0, y=None):
 
 def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y where a, b, y and the result are Hermitian, half of it computed."""
-    least, leaf = _BY_HALVES.get(a.device.type, _BY_HALVES_ELSEWHERE)
-    if a.shape[-1] < least or a.dtype.itemsize < 4:
+    on_cpu = a.device.type == "cpu"
+    if a.shape[-1] < (_LEAST if on_cpu else _LEAST_ELSEWHERE) or a.dtype.itemsize < 4:
         return agnostic.gemm_sym(a, b, alpha, beta, y)
-    return product_by_halves(gemm, torch.cat, a, b, alpha, beta, y, leaf)
+    if on_cpu:
+        return _from_lower_half(a, b, alpha, beta, y)
+    return product_by_halves(gemm, torch.cat, a, b, alpha, beta, y, _LEAF_ELSEWHERE)
+
+
+def gram(a):
+    """Return a a^H; on a CPU, half of it computed."""
+    if a.device.type != "cpu" or a.shape[-2] < _LEAST or a.dtype.itemsize < 4:
+        return agnostic.gram(a)
+    return _from_lower_half(a, adjoint(a), 1.0, 0.0, None)
+
+
+def _from_lower_half(a, b, alpha, beta, y):
+    """Return alpha a b + beta y, known to be Hermitian, from the blocks of its lower half.
+
+    The result is written block by block to a tensor made by ``a`` itself, through which gradients
+    and torch.vmap pass.
+    """
+    order = a.shape[-2]
+    padded = order + _PADDING // a.dtype.itemsize
+    out = a.new_empty((*a.shape[:-1], padded))[..., :order]
+    for rows, columns in lower_blocks(order, _LEAF):
+        base = None if y is None or beta == 0 else y[..., rows, columns]
+        block = gemm(a[..., rows, :], b[..., :, columns], alpha, beta, base)
+        if rows == columns:
+            out[..., rows, columns] = 0.5 * (block + adjoint(block))
+        else:
+            out[..., rows, columns] = block
+            out[..., columns, rows] = adjoint(block)
+    return out
 
 
 gemm_native = gemm  # cuBLAS sums 16-bit products in fp32 and rounds once, the epilogue included
@@ -115,3 +145,8 @@ def scatter_rows(a, rows, weights, size):
 def triangular_factor(a):
     """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
     return torch.linalg.qr(a, mode="r")[1]
+
+
+def lerp(a, b, weight):
+    """Return a + weight (b - a), in a new tensor."""
+    return torch.lerp(a, b, weight)

@@ -160,8 +160,8 @@ def _scaled(x, rows, arithmetic):
         norm = frobenius(x)
         if np.isfinite(norm):
             return x if norm == 0 else x / (norm * norm.dtype.type(headroom))
-    x = _below_one(x, xp)
-    return _divided(x, frobenius(x) * headroom, xp)
+    x = _below_one(x, xp)  # after which the plain norm is safe, and the faster one
+    return _divided(x, xp.linalg.vector_norm(x, axis=(-2, -1)) * headroom, xp)
 
 
 def _below_one(x, xp):

@@ -33,6 +33,11 @@ _PLACES = {
     "linalg_ml.optim.gradient_descent": ("sgd",),
     "linalg_ml.optim.sign_descent": ("lion", "mean_of_signs", "sign_sgd", "signum"),
     "linalg_ml.optim.trees": ("tree_map",),
+    "linalg_ml.optim.orthogonalized": ("muon",),
+    "linalg_ml.optim.polar_gradient": ("polargrad",),
+    "linalg_ml.optim.kronecker": ("shampoo",),
+    "linalg_ml.optim.eigenbasis": ("soap",),
+    "linalg_ml.optim.one_sided": ("asgo", "dasgo"),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ADAPTERS = ("optax", "torch")

@@ -380,3 +380,18 @@ def test_gradients_pass_through_symmetric_products():
     (torch.matmul(s, s) ** 2).sum().backward()
     # The halves give a gradient of their own on the space of symmetric matrices.
     torch.testing.assert_close(found + found.mT, s.grad + s.grad.mT)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("kind", ["float32", "complex128"])
+def test_the_gram_matrix_on_torch_from_half_of_its_blocks(kind):
+    torch = pytest.importorskip("torch")
+    x = torch.randn(2, 530, 60, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = (x + 1j * x.flip(-1)).to(torch.complex128) if kind == "complex128" else x.float()
+    gram = kernels("torch").gram
+    expected = torch.matmul(x, x.mH)
+    for found in (gram(x), torch.vmap(gram)(x), torch.stack([gram(one) for one in x])):
+        torch.testing.assert_close(
+            found, expected, rtol=0, atol=1e-3 if kind == "float32" else 1e-11
+        )
+        assert torch.equal(found, found.mH)
