@@ -36,6 +36,7 @@ _PLACES = {
     "linalg_ml.krylov.gmres": ("gmres",),
     "linalg_ml.krylov.minres": ("minres",),
     "linalg_ml.relaxation.coordinate": ("coordinate_descent",),
+    "linalg_ml.deep_directions.solver": ("deep_conjugate_directions",),
     "linalg_ml.sketching.least_squares": ("sketched_lstsq",),
     "linalg_ml.sketching.low_rank": ("randomized_svd",),
     "linalg_ml.sketching.nystrom": ("nystrom",),
@@ -46,10 +47,19 @@ _PLACES = {
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ALIASES = {"matrix_sign": "signm"}
-_ROOMS = ("krylov", "matrix_functions", "metrics", "problems", "relaxation", "sketching")
+_ROOMS = (
+    "deep_directions",
+    "krylov",
+    "matrix_functions",
+    "metrics",
+    "problems",
+    "relaxation",
+    "sketching",
+)
 _MEANT = {
     "conjugate_gradient": "cg",
     "conjugate_gradients": "cg",
+    "dcdm": "deep_conjugate_directions",
     "gauss_seidel": "sor",
     "msign": "orthogonalize",
     "newton_schulz": "orthogonalize",
