@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from linalg_ml.kernels import agnostic
+from linalg_ml.kernels import agnostic, grids
 from linalg_ml.kernels.blocks import product_by_halves
 
 # From this order on, and down to blocks of this order, on a CPU; XLA's own product elsewhere.
@@ -105,3 +105,8 @@ def scatter_rows(a, rows, weights, size):
 def triangular_factor(a):
     """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
     return jnp.linalg.qr(a, mode="r")
+
+
+def multigrid_cycle(levels, weights, sweeps, like):
+    """Return the function r -> u of `grids.multigrid_cycle`, compiled once for each shape."""
+    return jax.jit(grids.multigrid_cycle(levels, weights, sweeps, like))
