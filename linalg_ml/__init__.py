@@ -38,6 +38,7 @@ _PLACES = {
     "linalg_ml.krylov.gmres": ("gmres",),
     "linalg_ml.krylov.minres": ("minres",),
     "linalg_ml.relaxation.coordinate": ("coordinate_descent",),
+    "linalg_ml.deep_directions.solver": ("deep_conjugate_directions",),
     "linalg_ml.sketching.least_squares": ("sketched_lstsq",),
     "linalg_ml.sketching.low_rank": ("randomized_svd",),
     "linalg_ml.sketching.nystrom": ("nystrom",),
@@ -53,6 +54,7 @@ _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ALIASES = {"matrix_sign": "signm"}
 _ROOMS = (
     "constrained",
+    "deep_directions",
     "krylov",
     "low_rank",
     "matrix_functions",
@@ -65,6 +67,7 @@ _ROOMS = (
 _MEANT = {
     "conjugate_gradient": "cg",
     "conjugate_gradients": "cg",
+    "dcdm": "deep_conjugate_directions",
     "gauss_seidel": "sor",
     "msign": "orthogonalize",
     "newton_schulz": "orthogonalize",

@@ -312,3 +312,26 @@ def cond(predicate, then, otherwise, *operands):
     ``predicate`` is an array without axes; its value is read, except on JAX.
     """
     return then(*operands) if bool(predicate) else otherwise(*operands)
+
+
+def dots(x, others):
+    """Return the inner products x^H y with each of the others, along the last axis."""
+    return [dot(x, y) for y in others]
+
+
+def combination(factor, x, weights, others):
+    """Return factor x - sum of weights times others; weights are numbers, one for each vector."""
+
+    def times(number, vectors):
+        return (number[..., None] if getattr(number, "ndim", 0) else number) * vectors
+
+    total = times(factor, x)
+    for weight, other in zip(weights, others, strict=True):
+        total = total - times(weight, other)
+    return total
+
+
+def minimizing_step(alpha, p, ap, x, r):
+    """Return x + alpha p, r - alpha ap and the squared norm of that; see `cg_update`."""
+    x, r = cg_update(alpha, p, ap, x, r)
+    return x, r, dot(r, r)

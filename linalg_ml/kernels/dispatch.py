@@ -15,7 +15,9 @@ _FILES = {
         "numba_bandits",
         "numba_coordinate",
         "numba_sketches",
+        "numba_directions",
         "numba_low_rank",
+        "numba_multigrid",
         "numba_pursuit",
         "numba_symmetric",
         "numpy_",
@@ -92,6 +94,12 @@ FILES_OF_KERNELS = {
     "foreach_combine": ("torch_foreach",),
     "foreach_add": ("torch_foreach",),
     "foreach_finite": ("torch_foreach",),
+    "dots": ("agnostic", "numba_directions"),
+    "combination": ("agnostic", "numba_directions"),
+    "minimizing_step": ("agnostic", "numba_directions"),
+    "grid_product": ("grids", "numba_directions"),
+    "grid_energy": ("grids", "numba_directions"),
+    "multigrid_cycle": ("grids", "numba_multigrid", "jax_"),
 }
 
 
@@ -119,7 +127,7 @@ def kernels(library):
 
 
 def _find(library, name):
-    for file in (*_FILES.get(library, ()), "agnostic"):
+    for file in (*_FILES.get(library, ()), "agnostic", "grids"):
         if file not in FILES_OF_KERNELS[name]:
             continue
         try:

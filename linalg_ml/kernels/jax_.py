@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from linalg_ml.kernels import agnostic
+from linalg_ml.kernels import agnostic, grids
 from linalg_ml.kernels.blocks import product_by_halves
 
 # From this order on, and down to blocks of this order, on a CPU; XLA's own product elsewhere.
@@ -112,3 +112,8 @@ def cond(predicate, then, otherwise, *operands):
     if isinstance(predicate, jax.core.Tracer):
         return jax.lax.cond(predicate, then, otherwise, *operands)
     return then(*operands) if bool(predicate) else otherwise(*operands)
+
+
+def multigrid_cycle(levels, weights, sweeps, like):
+    """Return the function r -> u of `grids.multigrid_cycle`, compiled once for each shape."""
+    return jax.jit(grids.multigrid_cycle(levels, weights, sweeps, like))
