@@ -1,7 +1,26 @@
 """Conjugate directions that a model proposes, for Poisson problems on grids with obstacles."""
 
+from linalg_ml.deep_directions.architecture import Architecture
 from linalg_ml.deep_directions.model import Model
+from linalg_ml.deep_directions.network import Network
+from linalg_ml.deep_directions.ritz import ritz_mixtures, sine_mixtures
 from linalg_ml.deep_directions.solver import deep_conjugate_directions
 from linalg_ml.deep_directions.stencil import GridPoisson, open_cells
+from linalg_ml.deep_directions.training import one_step_loss, train
+from linalg_ml.deep_directions.weights_file import load, save, shipped
 
-__all__ = ["GridPoisson", "Model", "deep_conjugate_directions", "open_cells"]
+__all__ = [
+    "Architecture",
+    "GridPoisson",
+    "Model",
+    "Network",
+    "deep_conjugate_directions",
+    "load",
+    "one_step_loss",
+    "open_cells",
+    "ritz_mixtures",
+    "save",
+    "shipped",
+    "sine_mixtures",
+    "train",
+]

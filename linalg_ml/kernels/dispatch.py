@@ -69,6 +69,7 @@ FILES_OF_KERNELS = {
     "hadamard": ("agnostic", "numba_sketches"),
     "triangular_factor": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "residual_gradient": ("agnostic", "numpy_"),
+    "convolve": ("agnostic", "numpy_", "torch_", "jax_"),
 }
 
 

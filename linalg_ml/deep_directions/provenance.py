@@ -1,0 +1,32 @@
+"""Where learned numbers come from."""
+
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+
+def provenance(**versions):
+    """Return the version of this package, its commit where there is one, and other versions."""
+    try:
+        own = version("linalg_ml")
+    except PackageNotFoundError:
+        own = None
+    return {"linalg_ml": own, "commit": _commit(), **versions}
+
+
+def _commit():
+    """Return the commit of the checkout this file is in, with + where it was changed, or None."""
+    folder = Path(__file__).parent
+
+    def git(*arguments):
+        done = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    try:
+        if not git("ls-files", Path(__file__).name):
+            return None
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--short") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
