@@ -1,17 +1,14 @@
 """Where learned numbers come from."""
 
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
+import sys
 from pathlib import Path
 
 
 def provenance(**versions):
     """Return the version of this package, its commit where there is one, and other versions."""
-    try:
-        own = version("linalg_ml")
-    except PackageNotFoundError:
-        own = None
-    return {"linalg_ml": own, "commit": _commit(), **versions}
+    package = __name__.partition(".")[0]
+    return {package: sys.modules[package].__version__, "commit": _commit(), **versions}
 
 
 def _commit():

@@ -109,7 +109,7 @@ def write(path, kind, header, arrays):
 def read(path, kind):
     """Return the header and the arrays of a file of the given format."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(str(arrays.pop("header")))
         found = header["format"], header["version"]
