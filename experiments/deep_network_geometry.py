@@ -6,7 +6,7 @@ from experiments.deep_network_runs import counts, right_hand_side, solve
 from experiments.study import Study
 from linalg_ml.deep_directions import GridPoisson, open_cells
 
-METHODS = ("cg", "linear-2d", "paper-64-2d")
+METHODS = ("cg", "multigrid", "linear-2d", "paper-64-2d")
 
 
 def discs(n, covered, rng):

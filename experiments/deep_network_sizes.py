@@ -4,7 +4,7 @@ from experiments.deep_network_runs import box, counts, right_hand_side, solve
 from experiments.study import Study
 from linalg_ml import deep_directions
 
-METHODS = ("cg", "linear", "paper-64")
+METHODS = ("cg", "multigrid", "linear", "paper-64")
 RTOL = 1e-6
 CG_PRODUCTS = 9  # multiplications for each cell in a step of CG: stencil, inner products, updates
 

@@ -2,6 +2,7 @@
 
 from linalg_ml.deep_directions.architecture import Architecture
 from linalg_ml.deep_directions.model import Model
+from linalg_ml.deep_directions.multigrid import LearnedMultigrid, MultigridWeights
 from linalg_ml.deep_directions.network import Network
 from linalg_ml.deep_directions.ritz import ritz_mixtures, sine_mixtures
 from linalg_ml.deep_directions.solver import deep_conjugate_directions
@@ -12,7 +13,9 @@ from linalg_ml.deep_directions.weights_file import load, save, shipped
 __all__ = [
     "Architecture",
     "GridPoisson",
+    "LearnedMultigrid",
     "Model",
+    "MultigridWeights",
     "Network",
     "deep_conjugate_directions",
     "load",

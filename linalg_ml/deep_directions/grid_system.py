@@ -64,13 +64,32 @@ class ModelSystem(LinearSystem):
         """Return x in the shape b came in."""
         return self._xp.reshape(x, self.out_shape)
 
+    @property
+    def scale_free(self):
+        """Say whether the model takes residuals of any norm."""
+        return getattr(self._model, "scale_free", False)
+
     def direction(self, r):
-        """Return what the model says to residuals of unit norm."""
+        """Return what the model says to residuals, zero in solids."""
         self.arithmetic.count("model_calls")
         if self.grid is None:
             return self.arithmetic.store(directions(self._model, r))
-        u = self._xp.reshape(r, (*r.shape[:-1], *self.grid))
-        return self.arithmetic.store(self._xp.reshape(directions(self._model, u), r.shape))
+        q = directions(self._model, self._xp.reshape(r, (*r.shape[:-1], *self.grid)))
+        if not getattr(self._model, "zero_in_solids", False):
+            q = self.poisson.restrict(q)
+        return self.arithmetic.store(self._xp.reshape(q, r.shape))
+
+    def energy(self, d, r):
+        """Return A d, d^H A d and d^H r."""
+        arithmetic = self.arithmetic
+        if self.grid is None or arithmetic.name not in ("fp32", "fp64"):
+            ad, wide = self.a.matvec(d), arithmetic.wide
+            energy, descent = arithmetic.kernels.dots(wide(d), [wide(ad), wide(r)])
+            return ad, self._xp.real(energy) if arithmetic.is_complex else energy, descent
+        arithmetic.count("matvecs")
+        fold = (*d.shape[:-1], *self.grid)
+        ad, *values = self.poisson.energy(self._xp.reshape(d, fold), self._xp.reshape(r, fold))
+        return self._xp.reshape(ad, d.shape), *values
 
     def _refuse_asymmetry(self):
         """Raise if u^H A v and (A u)^H v differ for random vectors."""

@@ -9,9 +9,19 @@ MODELS = ("multigrid", "network")
 class Model:
     """A map from a residual to a search direction; derive from it to write a model of your own.
 
-    Any callable will do in its place. What `deep_conjugate_directions` uses beyond a plain
-    callable is ``prepare``.
+    Any callable will do in its place. What `deep_conjugate_directions` uses beyond that, where
+    the callable has it, are ``prepare`` and the attributes.
+
+    Attributes
+    ----------
+    scale_free : bool
+        The direction for c r is c times that for r: residuals need not be scaled to unit norm.
+    zero_in_solids : bool
+        Directions are zero in the solid cells of a `GridPoisson`, so none need be set to zero.
     """
+
+    scale_free = False
+    zero_in_solids = False
 
     def prepare(self, operator):
         """Return the callable to use for this operator: itself, or one with a set-up made.
@@ -22,7 +32,7 @@ class Model:
         return self
 
     def __call__(self, r):
-        """Return directions for residuals of unit norm.
+        """Return directions for residuals of unit norm (of any norm if ``scale_free``).
 
         ``r`` has shape (..., *grid) where the operator is a `GridPoisson`, else (..., n); the
         result has the same shape and library. Its dtype, scale and sign are immaterial; it may

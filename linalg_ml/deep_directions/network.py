@@ -192,14 +192,14 @@ class Network(Model):
         """Return the network for the geometry of a `GridPoisson`."""
         dimensions = getattr(operator, "dimensions", None)
         if dimensions is None:
-            raise ValueError(
-                "a network works on the cells of a grid: A must be a GridPoisson, got "
-                f"{type(operator).__name__}"
+            raise TypeError(
+                "the network needs the cells of a grid: a must be a deep_directions.GridPoisson, "
+                f"got {type(operator).__name__}"
             )
         if dimensions != self.architecture.dimensions:
             raise ValueError(
                 f"the network is one of {self.architecture.dimensions} dimensions, "
-                f"but A has {dimensions}"
+                f"but a has {dimensions}"
             )
         return PreparedNetwork(self, operator)
 

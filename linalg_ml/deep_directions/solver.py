@@ -14,6 +14,8 @@ from linalg_ml._core.verdict import host
 from linalg_ml.deep_directions.grid_system import ModelSystem
 from linalg_ml.krylov.krylov_method import CHECK_EVERY_ON_GPU, KrylovMethod, no_unknowns
 
+_SAFE_SQUARES = {"fp64": (1e-250, 1e250), "fp32": (1e-30, 1e30)}
+
 
 @dataclass
 class DirectionsState:
@@ -65,53 +67,57 @@ class DeepConjugateDirections(KrylovMethod):
 
     def step(self, problem, state, arithmetic):
         """Ask the model for a direction, make it conjugate to older ones, go to the minimum."""
-        xp, store = arithmetic.xp, arithmetic.store
-        infinity = xp.full_like(state.size, xp.inf)
-        working = state.size > 0
-        unit = store(_times(1 / xp.where(working, state.size, 1 + 0 * state.size), state.r))
-        q = problem.direction(unit)
-        useless = state.distrust | self._useless(q, unit, arithmetic)
+        xp, kernels, store = arithmetic.xp, arithmetic.kernels, arithmetic.store
+        zero, working = 0 * state.size, state.size > 0
+        r = state.r
+        if not problem.scale_free:
+            r = store(_times(1 / xp.where(working, state.size, 1 + zero), r))
+        images = [image for _, image, _ in state.window]
+        q, length, along, overlaps = self._proposal(problem, r, images, arithmetic)
+        low = arithmetic.unit_roundoff * length * (state.size if problem.scale_free else 1)
+        useless = state.distrust | ~(along > low)
         if _anywhere(useless, arithmetic):
-            q = xp.where(useless[..., None], unit, q)
+            q = xp.where(useless[..., None], r, q)
+            length = xp.where(useless, arithmetic.norm(r), length)
 
-        length = arithmetic.norm(q)
-        d = _times(1 / xp.where(length > 0, length, 1 + 0 * length), q)
+        scale = 1 / xp.where(length > 0, length, 1 + zero)
         weights = [
-            xp.where(
-                useless | (energy == xp.inf), 0 * length, self._real(d, ad, arithmetic) / energy
-            )
-            for _, ad, energy in state.window
+            xp.where(useless | (energy == xp.inf), xp.zeros_like(overlap), scale * overlap / energy)
+            for overlap, (_, _, energy) in zip(overlaps, state.window, strict=True)
         ]
-        for weight, (older, _, _) in zip(weights, state.window, strict=True):
-            d = d - _times(weight, older)
-        d = store(d)
-        ad = problem.a.matvec(d)
-        energy = self._real(d, ad, arithmetic)
+        d = store(kernels.combination(scale, q, weights, [d for d, _, _ in state.window]))
+        ad, energy, descent = problem.energy(d, state.r)
         failed = ~((energy > 0) & (energy < xp.inf))
         floor = 1e3 * arithmetic.unit_roundoff * state.largest
         low = energy <= floor
         if _anywhere(low, arithmetic):  # d may be short, or A singular along it
-            failed = failed | (low & (energy <= floor * self._real(d, d, arithmetic)))
-        alpha = xp.where(failed, 0 * energy, self._real(d, state.r, arithmetic) / energy)
-        x, r = arithmetic.kernels.cg_update(alpha, d, ad, state.x, state.r)
+            failed = failed | (low & (energy <= floor * arithmetic.norm(d) ** 2))
+        alpha = xp.where(failed, xp.zeros_like(descent), descent / energy)
+        x, r, square = kernels.minimizing_step(alpha, d, ad, state.x, state.r)
         x, r = store(x), store(r)
         if self.recompute:
             r = problem.residual(x)
+        size = (
+            arithmetic.norm(r)
+            if self.recompute
+            else xp.sqrt(xp.real(square) if arithmetic.is_complex else square)
+        )
 
         broken, singular = state.broken, state.singular
         if _anywhere(failed, arithmetic):
             stuck = failed & useless & working
-            flat = (energy >= -floor) & (energy <= floor) | (arithmetic.norm(ad) <= floor)
+            flat = (xp.abs(energy) <= floor) | (arithmetic.norm(ad) <= floor)
             broken, singular = broken | (stuck & ~flat), singular | (stuck & flat)
+        infinity = xp.full_like(energy, xp.inf)
         forgotten = useless | failed
-        window = tuple((d, ad, xp.where(forgotten, infinity, e)) for d, ad, e in state.window)
-        window = (*window, (d, ad, xp.where(failed, infinity, energy)))
+        window = [(d, ad, xp.where(forgotten, infinity, e)) for d, ad, e in state.window]
+        window.append((d, ad, xp.where(failed, infinity, energy)))
         first = 0 if self.n_orth is None else max(0, len(window) - self.n_orth)
         return DirectionsState(
             x,
             r,
-            arithmetic.norm(r),
-            window[first:],
+            size,
+            tuple(window[first:]),
             failed & ~useless,
             broken,
             singular,
@@ -119,16 +125,22 @@ class DeepConjugateDirections(KrylovMethod):
             state.restarts + astype(forgotten & working, state.restarts.dtype),
         )
 
-    def _useless(self, q, r, arithmetic):
-        """Say where q is not finite or orthogonal to r, so that a step along it is null."""
-        along, length = self._real(q, r, arithmetic), arithmetic.norm(q)
-        low = arithmetic.unit_roundoff * length
-        return ~((along > low) | (along < -low)) | ~(length < arithmetic.xp.inf)
-
-    def _real(self, x, y, arithmetic):
-        """Return the real part of x^H y."""
-        value = arithmetic.dot(x, y)
-        return arithmetic.xp.real(value) if arithmetic.is_complex else value
+    def _proposal(self, problem, r, images, arithmetic):
+        """Return the model's q, its norm, |q^H r|, and d_i^H A q for the images A d_i."""
+        xp, wide = arithmetic.xp, arithmetic.wide
+        q = problem.direction(r)
+        others = [wide(y) for y in (r, *images)]
+        square, *products = arithmetic.kernels.dots(wide(q), [wide(q), *others])
+        square = xp.real(square) if arithmetic.is_complex else square
+        least, most = _SAFE_SQUARES["fp64" if arithmetic.name == "fp64" else "fp32"]
+        if _anywhere(~((square > least) & (square < most)), arithmetic):
+            size = xp.max(xp.abs(wide(q)), axis=-1)
+            q = arithmetic.store(_times(1 / xp.where(size > 0, size, 1 + 0 * size), q))
+            square, *products = arithmetic.kernels.dots(wide(q), [wide(q), *others])
+            square = xp.real(square) if arithmetic.is_complex else square
+        if arithmetic.is_complex:
+            products = [xp.conj(product) for product in products]
+        return q, xp.sqrt(square), xp.abs(products[0]), products[1:]
 
     def residual_norm(self, problem, state):
         """Return the norm of the residual as the recurrence has it."""

@@ -15,6 +15,7 @@ from linalg_ml._core.namespace import (
     namespace,
     to_numpy,
 )
+from linalg_ml.kernels.dispatch import kernels
 
 SOLIDS = ("dirichlet", "neumann")
 
@@ -90,9 +91,9 @@ class GridPoisson:
         if self.unknowns == 0:
             raise ValueError(f"mask must leave an open cell, but all {n} are solid")
         self.faces = None if faces is None else _coefficients(faces, self.grid)
-        self._inner, self.diagonal = _stencil(self.mask, self.solids, self.faces)
+        self.inner, self.diagonal = stencil(self.mask, self.solids, self.faces)
         self._refuse_pockets()
-        for a in (self.mask, self.diagonal, *(self.faces or ()), *(self._inner or ())):
+        for a in (self.mask, self.diagonal, *(self.faces or ()), *(self.inner or ())):
             a.setflags(write=False)
         self._at_home = {}  # the coefficients for each library, dtype and device met
 
@@ -103,15 +104,12 @@ class GridPoisson:
 
     def apply(self, u):
         """Return A u for u of shape (..., *grid)."""
-        xp = namespace(u)
         mask, diagonal, inner = self.coefficients(u)
-        u = u * mask
-        total = None
-        for k in range(self.dimensions):
-            axis = k - self.dimensions
-            part = _neighbours(u, axis, None if inner is None else inner[k], xp)
-            total = part if total is None else total + part
-        return diagonal * u - (total if inner is not None else total * mask)
+        return kernels(library(u)).grid_product(u * mask, mask, diagonal, inner)
+
+    def energy(self, u, r):
+        """Return A u, u^T A u and u^T r for u and r of shape (..., *grid), u zero in solids."""
+        return kernels(library(u)).grid_energy(u, r, *self.coefficients(u))
 
     def matvec(self, x):
         """Return A x for x of shape (..., n)."""
@@ -133,7 +131,7 @@ class GridPoisson:
         """
 
         def make():
-            parts = [self.mask, self.diagonal, *(self._inner or ())]
+            parts = [self.mask, self.diagonal, *(self.inner or ())]
             # Copies: PyTorch warns of read-only memory.
             mask, diagonal, *inner = (asarray(p.copy(), like=like, dtype=like.dtype) for p in parts)
             return mask, diagonal, inner or None
@@ -148,10 +146,10 @@ class GridPoisson:
         numbers[self.mask] = np.arange(self.unknowns)
         rows, columns, values = [numbers[self.mask]], [numbers[self.mask]], [self._on_open()]
         for k in range(self.dimensions):
-            low = numbers[_along(k, None, -1, self.dimensions)]
-            high = numbers[_along(k, 1, None, self.dimensions)]
+            low = numbers[along(k, None, -1, self.dimensions)]
+            high = numbers[along(k, 1, None, self.dimensions)]
             both = (low >= 0) & (high >= 0)
-            weights = np.ones(low.shape) if self._inner is None else self._inner[k]
+            weights = np.ones(low.shape) if self.inner is None else self.inner[k]
             for one, other in ((low, high), (high, low)):
                 rows.append(one[both])
                 columns.append(other[both])
@@ -184,7 +182,7 @@ class GridPoisson:
     def _refuse_pockets(self):
         if self.solids == "dirichlet" and self.faces is None:
             return
-        closed = self.mask & ~_reached(self.mask, self._inner, self._at_wall())
+        closed = self.mask & ~_reached(self.mask, self.inner, self._at_wall())
         if closed.any():
             cells = np.argwhere(closed)
             raise ValueError(
@@ -195,7 +193,7 @@ class GridPoisson:
 
     def _at_wall(self):
         """Return which cells hold on to a Dirichlet value: that of the wall, or of a solid."""
-        return self.mask & (self.diagonal - _sum_of_inner(self.mask, self._inner) > 0)
+        return self.mask & (self.diagonal - _sum_of_inner(self.mask, self.inner) > 0)
 
     def __repr__(self):
         grid = " x ".join(map(str, self.grid))
@@ -239,8 +237,8 @@ def open_cells(mask, /):
     mask = _boolean(mask)
     at_wall = np.zeros(mask.shape, bool)
     for k in range(mask.ndim):
-        at_wall[_along(k, None, 1, mask.ndim)] = True
-        at_wall[_along(k, -1, None, mask.ndim)] = True
+        at_wall[along(k, None, 1, mask.ndim)] = True
+        at_wall[along(k, -1, None, mask.ndim)] = True
     return mask & _reached(mask, None, at_wall & mask)
 
 
@@ -270,15 +268,15 @@ def _coefficients(faces, grid):
     return tuple(made)
 
 
-def _stencil(mask, solids, faces):
+def stencil(mask, solids, faces):
     """Return the coefficients of the inner faces (None: 1 between open cells) and the diagonal."""
     d = mask.ndim
     diagonal = np.zeros(mask.shape)
     inner = None if faces is None else []
     for k in range(d):
-        low, high = _along(k, None, -1, d), _along(k, 1, None, d)
-        first, last = _along(k, None, 1, d), _along(k, -1, None, d)
-        between = 1.0 if faces is None else faces[k][_along(k, 1, -1, d)]
+        low, high = along(k, None, -1, d), along(k, 1, None, d)
+        first, last = along(k, None, 1, d), along(k, -1, None, d)
+        between = 1.0 if faces is None else faces[k][along(k, 1, -1, d)]
         at_first = 1.0 if faces is None else faces[k][first]
         at_last = 1.0 if faces is None else faces[k][last]
         both = mask[low] & mask[high]
@@ -299,7 +297,7 @@ def _sum_of_inner(mask, inner):
     d = mask.ndim
     total = np.zeros(mask.shape)
     for k in range(d):
-        low, high = _along(k, None, -1, d), _along(k, 1, None, d)
+        low, high = along(k, None, -1, d), along(k, 1, None, d)
         both = mask[low] & mask[high] if inner is None else inner[k]
         total[low] += both
         total[high] += both
@@ -328,8 +326,8 @@ def _labels_by_faces(mask, inner):
     pairs = []
     for k, values in enumerate(inner):
         open_faces = values > 0
-        low = numbers[_along(k, None, -1, mask.ndim)][open_faces]
-        high = numbers[_along(k, 1, None, mask.ndim)][open_faces]
+        low = numbers[along(k, None, -1, mask.ndim)][open_faces]
+        high = numbers[along(k, 1, None, mask.ndim)][open_faces]
         pairs.append(np.stack([low, high]))
     rows, columns = np.concatenate(pairs, axis=1)
     graph = coo_array((np.ones(rows.size, bool), (rows, columns)), shape=(mask.size, mask.size))
@@ -337,18 +335,8 @@ def _labels_by_faces(mask, inner):
     return np.where(mask, labels.reshape(mask.shape) + 1, 0), count
 
 
-def _along(axis, start, stop, dimensions):
+def along(axis, start, stop, dimensions, step=None):
     """Return an index that slices one axis and takes the others whole."""
-    return (slice(None),) * axis + (slice(start, stop),) + (slice(None),) * (dimensions - axis - 1)
-
-
-def _neighbours(u, axis, weights, xp):
-    """Return the sum of the two neighbours along an axis, zeros beyond the ends."""
-    ahead = (..., slice(1, None), *[slice(None)] * (-axis - 1))
-    behind = (..., slice(None, -1), *[slice(None)] * (-axis - 1))
-    edge = (..., slice(0, 1), *[slice(None)] * (-axis - 1))
-    zero = xp.zeros_like(u[edge])
-    high, low = u[ahead], u[behind]
-    if weights is not None:
-        high, low = weights * high, weights * low
-    return xp.concat([high, zero], axis=axis) + xp.concat([zero, low], axis=axis)
+    index = [slice(None)] * dimensions
+    index[axis] = slice(start, stop, step)
+    return tuple(index)

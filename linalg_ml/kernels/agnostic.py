@@ -230,3 +230,26 @@ def convolve(x, weights, bias=None, rectify=False):
 def _hadamard_matrix(order):
     bits = np.arange(order)
     return 1.0 - 2.0 * (np.bitwise_count(bits[:, None] & bits) % 2)
+
+
+def dots(x, others):
+    """Return the inner products x^H y with each of the others, along the last axis."""
+    return [dot(x, y) for y in others]
+
+
+def combination(factor, x, weights, others):
+    """Return factor x - sum of weights times others; weights are numbers, one for each vector."""
+
+    def times(number, vectors):
+        return (number[..., None] if getattr(number, "ndim", 0) else number) * vectors
+
+    total = times(factor, x)
+    for weight, other in zip(weights, others, strict=True):
+        total = total - times(weight, other)
+    return total
+
+
+def minimizing_step(alpha, p, ap, x, r):
+    """Return x + alpha p, r - alpha ap and the squared norm of that; see `cg_update`."""
+    x, r = cg_update(alpha, p, ap, x, r)
+    return x, r, dot(r, r)

@@ -15,6 +15,8 @@ _FILES = {
         "numba_bandits",
         "numba_coordinate",
         "numba_sketches",
+        "numba_directions",
+        "numba_multigrid",
         "numpy_",
     ),
     "cupy": ("cupy_",),
@@ -70,6 +72,12 @@ FILES_OF_KERNELS = {
     "triangular_factor": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "residual_gradient": ("agnostic", "numpy_"),
     "convolve": ("agnostic", "numpy_", "torch_", "jax_"),
+    "dots": ("agnostic", "numba_directions"),
+    "combination": ("agnostic", "numba_directions"),
+    "minimizing_step": ("agnostic", "numba_directions"),
+    "grid_product": ("grids", "numba_directions"),
+    "grid_energy": ("grids", "numba_directions"),
+    "multigrid_cycle": ("grids", "numba_multigrid"),
 }
 
 
@@ -97,7 +105,7 @@ def kernels(library):
 
 
 def _find(library, name):
-    for file in (*_FILES.get(library, ()), "agnostic"):
+    for file in (*_FILES.get(library, ()), "agnostic", "grids"):
         if file not in FILES_OF_KERNELS[name]:
             continue
         try:

@@ -185,9 +185,9 @@ def test_traces_under_jit(rng):
 
 def test_wrong_networks_and_operators():
     net = network(SMALL)
-    with pytest.raises(ValueError, match="network is one of 2 dimensions, but A has 3"):
+    with pytest.raises(ValueError, match="network is one of 2 dimensions, but a has 3"):
         net.prepare(GridPoisson(np.ones((4, 4, 4), bool)))
-    with pytest.raises(ValueError, match="A must be a GridPoisson, got ndarray"):
+    with pytest.raises(TypeError, match=r"a must be a .*GridPoisson, got ndarray"):
         deep_conjugate_directions(np.eye(4), np.ones(4), model=net)
     with pytest.raises(ValueError, match=r"r must have shape \(\.\.\., \*grid\) with 2 axes"):
         net(np.ones(4))

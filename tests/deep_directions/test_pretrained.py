@@ -103,5 +103,5 @@ def test_three_dimensions():
 
 
 def test_no_network_for_other_operators():
-    with pytest.raises(ValueError, match="A must be a GridPoisson"):
+    with pytest.raises(TypeError, match=r"a must be a .*GridPoisson"):
         deep_conjugate_directions(np.eye(9), np.ones(9), model="network")

@@ -1,0 +1,175 @@
+"""The learned multigrid: one symmetric V-cycle that six or seven trained numbers describe."""
+
+from dataclasses import dataclass
+
+from linalg_ml._core import checks
+from linalg_ml._core.namespace import (
+    astype,
+    device_key,
+    dtype_name,
+    dtype_of,
+    is_traced,
+    library,
+    namespace,
+)
+from linalg_ml.deep_directions.hierarchy import COARSENINGS, hierarchy
+from linalg_ml.deep_directions.model import Model
+from linalg_ml.deep_directions.stencil import GridPoisson
+from linalg_ml.kernels.dispatch import kernels
+
+_DTYPES = {"fp32": "float32", "fp64": "float64"}
+_SWEEPS = {2: 16, 3: 12}  # smoothing steps on the coarsest grid
+
+
+@dataclass(frozen=True)
+class MultigridWeights:
+    """The numbers of a `LearnedMultigrid`.
+
+    Parameters
+    ----------
+    stencil : tuple of 3 (2D) or 4 (3D) numbers
+        The smoother: what a cell takes from itself, from its neighbours across a face, and so on
+        to those across a corner. All but the first zero: damped Jacobi.
+    interpolation : tuple of 2 numbers
+        What a fine cell takes, along each axis, from the coarse cell it lies in and from the
+        nearer neighbour of that.
+    correction : float
+        Factor of the coarse correction.
+    """
+
+    stencil: tuple
+    interpolation: tuple
+    correction: float
+
+    def __post_init__(self):
+        for name, sizes in (("stencil", (3, 4)), ("interpolation", (2,))):
+            values = getattr(self, name)
+            if not isinstance(values, (tuple, list)) or len(values) not in sizes:
+                wanted = " or ".join(map(str, sizes))
+                raise ValueError(f"{name} must hold {wanted} numbers, got {values!r}")
+            numbers = tuple(checks.number(value, name) for value in values)
+            object.__setattr__(self, name, numbers)
+        object.__setattr__(self, "correction", checks.number(self.correction, "correction"))
+
+    @property
+    def dimensions(self):
+        """2 or 3."""
+        return len(self.stencil) - 1
+
+
+# Trained on random geometry, coarsened by masks: by Adam on 64 x 64 cells, and by Nelder-Mead on
+# 16 x 16 x 16.
+LEARNED = {
+    2: MultigridWeights((1.328, 0.408, 0.1647), (0.7542, 0.2382), 0.995),
+    3: MultigridWeights((1.3316, 0.2703, 0.0382, -0.0206), (0.7457, 0.2749), 0.9545),
+}
+# Nothing learned: damped Jacobi and linear interpolation.
+JACOBI = {
+    2: MultigridWeights((0.8, 0.0, 0.0), (0.75, 0.25), 1.0),
+    3: MultigridWeights((0.8, 0.0, 0.0, 0.0), (0.75, 0.25), 1.0),
+}
+
+
+@dataclass(frozen=True)
+class LearnedMultigrid(Model):
+    """One symmetric V(1,1)-cycle of multigrid whose smoother and interpolation are learned.
+
+    Parameters
+    ----------
+    weights : MultigridWeights, "learned" or "jacobi"
+        The trained numbers that come with the package, those of the geometric multigrid with
+        damped Jacobi and linear interpolation, or your own.
+    coarsening : "fractions" or "masks"
+        How coarser grids see the geometry: through the open fraction of each face and the distance
+        of the wall, or through a mask of solid cells alone.
+    precision : "fp32", "fp64" or None
+        What the cycle computes in; None takes the type of the residual.
+
+    Notes
+    -----
+    u = S r; u += c P V(P^T (r - A u)); u += S (r - A u), with S = D^(-1/2) K D^(-1/2), K a
+    symmetric 3^d stencil of d + 1 numbers, P an interpolation of 2 numbers, the same on all grids
+    down to one whose sides are shorter than 8 cells, where smoothing alone is repeated. The cycle
+    is linear and symmetric for any numbers, so with it `deep_conjugate_directions` is
+    preconditioned CG. For NumPy arrays it is compiled: each grid is passed over twice, in about
+    the time of 5 to 8 products with A altogether. `prepare` makes the grids; pass what it returns
+    as ``model`` where the same geometry is solved for many right-hand sides.
+
+    In "fp32" the direction has relative errors of 1e-6, which cost a step of 20 at most and no
+    accuracy: the solver around it computes in its own precision.
+
+    The three numbers of the smoother damp what varies from cell to cell in one step as damped
+    Jacobi does in two or three, at little more than the cost of one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from linalg_ml import deep_conjugate_directions
+    >>> from linalg_ml.deep_directions import GridPoisson, LearnedMultigrid
+    >>> mask = np.ones((128, 128), bool)
+    >>> mask[40:70, 50:90] = False
+    >>> a = GridPoisson(mask, solids="neumann")
+    >>> b = np.random.default_rng(0).standard_normal((128, 128))
+    >>> cycle = LearnedMultigrid().prepare(a)
+    >>> deep_conjugate_directions(a, b, model=cycle, rtol=1e-6).converged
+    True
+    """
+
+    weights: object = "learned"
+    coarsening: str = "fractions"
+    precision: str | None = "fp32"
+
+    def __post_init__(self):
+        if not isinstance(self.weights, MultigridWeights):
+            checks.choice(self.weights, ("learned", "jacobi"), "weights")
+        checks.choice(self.coarsening, COARSENINGS, "coarsening")
+        if self.precision is not None:
+            checks.choice(self.precision, tuple(_DTYPES), "precision")
+
+    def prepare(self, operator):
+        """Return the cycle for a `GridPoisson`: its grids are made."""
+        if not isinstance(operator, GridPoisson):
+            raise TypeError(
+                "the multigrid needs the geometry: a must be a deep_directions.GridPoisson, got "
+                f"{type(operator).__name__}"
+            )
+        weights = self.weights
+        if not isinstance(weights, MultigridWeights):
+            weights = {"learned": LEARNED, "jacobi": JACOBI}[weights][operator.dimensions]
+        if weights.dimensions != operator.dimensions:
+            raise ValueError(
+                f"these weights are for {weights.dimensions} dimensions, but the grid has "
+                f"{operator.dimensions}"
+            )
+        return Cycle(hierarchy(operator, self.coarsening), weights, self.precision)
+
+
+class Cycle(Model):
+    """A V-cycle with its grids made; see `LearnedMultigrid`."""
+
+    scale_free = zero_in_solids = True
+
+    def __init__(self, levels, weights, precision):
+        self.levels, self.weights, self.precision = levels, weights, precision
+        self._made = {}  # the compiled or assembled cycle, by library, dtype and device
+
+    def __call__(self, r):
+        """Return the approximate solution of A u = r for r of shape (..., *grid)."""
+        grid = self.levels[0].mask.shape
+        if tuple(r.shape[-len(grid) :]) != grid:
+            raise ValueError(f"r must have shape (..., *{grid}), got {tuple(r.shape)}")
+        dtype = _DTYPES.get(self.precision, dtype_name(r))
+        if is_traced(r):
+            return self._make(r, dtype)(r)
+        key = (library(r), dtype, device_key(r))
+        if key not in self._made:
+            self._made[key] = self._make(r, dtype)
+        return self._made[key](r)
+
+    def _make(self, r, dtype):
+        like = astype(namespace(r).reshape(r, (-1,))[:1], dtype_of(dtype, r))
+        make = kernels(library(r)).multigrid_cycle
+        return make(self.levels, self.weights, _SWEEPS[self.weights.dimensions], like)
+
+    def __repr__(self):
+        return f"<Cycle on {len(self.levels)} grids from {self.levels[0].mask.shape}>"

@@ -1,0 +1,172 @@
+"""Kernels on grids of cells in the Array API standard alone: Poisson products, multigrid."""
+
+import numpy as np
+
+from linalg_ml._core.namespace import asarray, astype, namespace
+
+
+def grid_product(u, mask, diagonal, inner):
+    """Return A u for u of shape (..., *grid), zero in solids.
+
+    A u is ``diagonal`` u less the sum of the neighbours, each times the coefficient of the face
+    between: an array for each axis in ``inner``, or 1 where that is None. ``mask`` is 0 in solids.
+    """
+    total = None
+    for k in range(diagonal.ndim):
+        part = _neighbours(u, k - diagonal.ndim, None if inner is None else inner[k])
+        total = part if total is None else total + part
+    return diagonal * u - (mask * total if inner is None else total)
+
+
+def grid_energy(u, r, mask, diagonal, inner):
+    """Return A u as `grid_product` does, and the inner products u^T A u and u^T r."""
+    out = grid_product(u, mask, diagonal, inner)
+    xp, axes = namespace(u), tuple(range(-diagonal.ndim, 0))
+    return out, xp.sum(u * out, axis=axes), xp.sum(u * r, axis=axes)
+
+
+def multigrid_cycle(levels, weights, sweeps, like):
+    """Return the function r -> u that makes one V(1,1) cycle for residuals of shape (..., *grid).
+
+    ``levels`` have ``mask``, ``diagonal``, ``inner`` and ``shares`` as host arrays; ``weights``
+    have ``stencil``, ``interpolation`` and ``correction``; ``sweeps`` is the number of smoothing
+    steps on the coarsest grid. The cycle computes in the dtype of ``like``, where it lives; u has
+    the dtype of r.
+    """
+    finer = (None, *levels[:-1])
+    made = [_Level(*pair, weights, like) for pair in zip(levels, finer, strict=True)]
+
+    def cycle(r):
+        u = _descend(made, 0, made[0].mask * astype(r, like.dtype), weights, sweeps)
+        return astype(u, r.dtype)
+
+    return cycle
+
+
+class _Level:
+    """The arrays of one grid where the residuals live."""
+
+    def __init__(self, level, finer, weights, like):
+        def home(a):
+            return asarray(np.array(a, np.float64), like=like, dtype=like.dtype)
+
+        self.grid = level.mask.shape
+        self.axes = range(-len(self.grid), 0)
+        self.mask, self.diagonal = home(level.mask), home(level.diagonal)
+        self.root = home(level.mask / np.sqrt(level.diagonal + ~level.mask))
+        self.inner = (
+            [None] * len(self.grid) if level.inner is None else list(map(home, level.inner))
+        )
+        own, self.pull = sum(weights.interpolation), [weights.interpolation[1]] * len(self.grid)
+        self.own, self.stencil = own, weights.stencil
+        if level.shares is not None:
+            self.pull = [
+                home(weights.interpolation[1] * _stretched(share, k, finer.mask.shape))
+                for k, share in enumerate(level.shares)
+            ]
+
+    def smooth(self, r):
+        """Return D^-1/2 K D^-1/2 r, K the symmetric stencil of 3^d entries."""
+        t = self.root * r
+        sums = [t]  # over the neighbours that differ in 0, 1, ..., d indices
+        for axis in self.axes:
+            moved = [_neighbours(part, axis) for part in sums]
+            inside = [a + b for a, b in zip(sums[1:], moved[:-1], strict=True)]
+            sums = [sums[0], *inside, moved[-1]]
+        total = self.stencil[0] * sums[0]
+        for weight, part in zip(self.stencil[1:], sums[1:], strict=True):
+            if weight != 0:
+                total = total + weight * part
+        return self.root * total
+
+    def residual(self, r, u):
+        """Return r - A u, zero in solids."""
+        total = r - self.diagonal * u
+        for axis, weights in zip(self.axes, self.inner, strict=True):
+            total = total + _neighbours(u, axis, weights)
+        return self.mask * total
+
+    def prolong(self, e, grid):
+        """Return the interpolation of e to the finer grid."""
+        for axis, pull in zip(self.axes, self.pull, strict=True):
+            xp, zero = namespace(e), namespace(e).zeros_like(e[_cut(axis, 0, 1)])
+            padded = xp.concat([zero, e, zero], axis=axis)
+            flux = pull * (padded[_cut(axis, 1, None)] - padded[_cut(axis, None, -1)])
+            low = self.own * e - flux[_cut(axis, None, -1)]
+            high = self.own * e + flux[_cut(axis, 1, None)]
+            shape = (
+                *e.shape[:axis],
+                2 * e.shape[axis],
+                *(e.shape[axis + 1 :] if axis != -1 else ()),
+            )
+            place = axis + 1 if axis != -1 else low.ndim
+            pairs = xp.stack([low, high], axis=place if place > 0 else low.ndim + place)
+            fine = xp.reshape(pairs, shape)
+            if grid[axis] % 2:
+                # Beyond the last whole cell: on from its two children in a straight line.
+                last = high[_cut(axis, -1, None)] + 2 * flux[_cut(axis, -1, None)]
+                fine = xp.concat([fine, last], axis=axis)
+            e = fine
+        return e
+
+    def restrict(self, f, grid):
+        """Return the transpose of `prolong`."""
+        for axis, pull in zip(reversed(self.axes), reversed(self.pull), strict=True):
+            xp, n = namespace(f), grid[axis] // 2 * 2
+            low, high = f[_cut(axis, 0, n, 2)], f[_cut(axis, 1, n, 2)]
+            zero = xp.zeros_like(f[_cut(axis, 0, 1)])
+            last = zero
+            if grid[axis] % 2:
+                last = f[_cut(axis, -1, None)]
+                high = _add_last(high, last, axis)
+            flux = pull * (
+                xp.concat([zero, high], axis=axis) - xp.concat([low, -2 * last], axis=axis)
+            )
+            f = self.own * (low + high) + flux[_cut(axis, None, -1)] - flux[_cut(axis, 1, None)]
+        f = self.mask * f
+        return 0.5 * f if len(self.grid) == 3 else f
+
+
+def _descend(levels, at, r, weights, sweeps):
+    level = levels[at]
+    u = level.smooth(r)
+    if at == len(levels) - 1:
+        for _ in range(sweeps - 1):
+            u = u + level.smooth(level.residual(r, u))
+        return u
+    coarse = levels[at + 1]
+    e = coarse.restrict(level.residual(r, u), level.grid)
+    e = _descend(levels, at + 1, e, weights, sweeps)
+    u = u + weights.correction * (level.mask * coarse.prolong(e, level.grid))
+    return u + level.smooth(level.residual(r, u))
+
+
+def _stretched(share, axis, fine):
+    """Return the values of the coarse cells for their children along the axes before ``axis``."""
+    for k in range(axis):
+        share = np.repeat(share, 2, axis=k)
+        share = np.pad(
+            share, [(0, (fine[k] % 2) * (k == m)) for m in range(share.ndim)], mode="edge"
+        )
+    return share
+
+
+def _add_last(high, last, axis):
+    """Return ``high`` with ``last`` added to its last entry along an axis."""
+    end = high[_cut(axis, -1, None)] + last
+    return namespace(high).concat([high[_cut(axis, None, -1)], end], axis=axis)
+
+
+def _cut(axis, start, stop, step=None):
+    """Return an index that slices one axis, counted from the end."""
+    return (..., slice(start, stop, step), *[slice(None)] * (-axis - 1))
+
+
+def _neighbours(u, axis, weights=None):
+    """Return the sum of the two neighbours along an axis, zero beyond the ends."""
+    xp = namespace(u)
+    zero = xp.zeros_like(u[_cut(axis, 0, 1)])
+    high, low = u[_cut(axis, 1, None)], u[_cut(axis, None, -1)]
+    if weights is not None:
+        high, low = weights * high, weights * low
+    return xp.concat([high, zero], axis=axis) + xp.concat([zero, low], axis=axis)

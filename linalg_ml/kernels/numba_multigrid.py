@@ -1,0 +1,494 @@
+"""The cycle of the learned multigrid for NumPy arrays, compiled: each grid is passed over twice.
+
+On the way down one pass smooths, takes the residual and restricts it; on the way up one pass
+interpolates, takes the residual and smooths. What is between the stages of a pass are a few rows
+(2D) or planes (3D) that stay in the cache. Arrays of a grid have a border of zeros, so that no
+loop asks where it is.
+"""
+
+import itertools
+
+import numpy as np
+from numba import njit
+
+
+def _compiled(function):
+    # Only the contraction a * b + c is left to the compiler: no sum is put in another order.
+    options = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    try:
+        return njit(function, cache=True, **options)
+    except RuntimeError:  # no folder to keep it in
+        return njit(function, **options)
+
+
+# Rows -------------------------------------------------------------------------------------------
+
+
+@_compiled
+def _multiply(out, x, y):
+    for j in range(1, out.size - 1):
+        out[j] = x[j] * y[j]
+
+
+@_compiled
+def _add(out, x, y):
+    for j in range(1, out.size - 1):
+        out[j] = x[j] + y[j]
+
+
+@_compiled
+def _smoothed(out, root, t, v, a, b, c):
+    """Write root K t, v the sum of the rows above and below of t."""
+    for j in range(1, out.size - 1):
+        edges = (t[j - 1] + t[j + 1]) + v[j]
+        out[j] = root[j] * (a * t[j] + b * edges + c * (v[j - 1] + v[j + 1]))
+
+
+@_compiled
+def _smoothed_add(out, root, t, v, a, b, c):
+    """Add root K t."""
+    for j in range(1, out.size - 1):
+        edges = (t[j - 1] + t[j + 1]) + v[j]
+        out[j] += root[j] * (a * t[j] + b * edges + c * (v[j - 1] + v[j + 1]))
+
+
+@_compiled
+def _residual(out, r, diagonal, above, u, below):
+    """Write r - A u with coefficients 1, where the diagonal is not zero."""
+    zero = u[0] * 0
+    for j in range(1, out.size - 1):
+        value = r[j] - diagonal[j] * u[j] + ((above[j] + below[j]) + (u[j - 1] + u[j + 1]))
+        out[j] = value if diagonal[j] > 0 else zero
+
+
+@_compiled
+def _residual_3d(out, r, diagonal, front, above, u, below, back):
+    """Write r - A u with coefficients 1, where the diagonal is not zero."""
+    zero = u[0] * 0
+    for j in range(1, out.size - 1):
+        rows = (above[j] + below[j]) + (front[j] + back[j])
+        value = r[j] - diagonal[j] * u[j] + (rows + (u[j - 1] + u[j + 1]))
+        out[j] = value if diagonal[j] > 0 else zero
+
+
+@_compiled
+def _weighted_residual(out, r, diagonal, u, side):
+    """Write the part of r - A u along the row; ``side`` stands to the left of each cell."""
+    zero = u[0] * 0
+    for j in range(1, out.size - 1):
+        value = r[j] - diagonal[j] * u[j] + (side[j] * u[j - 1] + side[j + 1] * u[j + 1])
+        out[j] = value if diagonal[j] > 0 else zero
+
+
+@_compiled
+def _add_weighted(out, up, above, down, below):
+    """Add the part of r - A u across rows or planes."""
+    for j in range(1, out.size - 1):
+        out[j] += up[j] * above[j] + down[j] * below[j]
+
+
+@_compiled
+def _gathered(out, f, pull, own, odd):
+    """Write the restriction of the row f, which is changed where its length is odd."""
+    n = out.size - 2
+    if odd:
+        last = f[2 * n + 1]
+        f[2 * n] += last
+        f[2 * n + 1] = -(last + last)
+    for j in range(1, n + 1):
+        low, high = f[2 * j - 1], f[2 * j]
+        kept = own * (low + high)
+        out[j] = kept + pull[j - 1] * (f[2 * j - 2] - low) - pull[j] * (high - f[2 * j + 1])
+
+
+@_compiled
+def _spread(fine, e, pull, own, odd):
+    """Write the interpolation of the row e."""
+    n = e.size - 2
+    flux = pull[0] * (e[1] - e[0])
+    for j in range(1, n + 1):
+        after = pull[j] * (e[j + 1] - e[j])
+        before = pull[j - 1] * (e[j] - e[j - 1])
+        fine[2 * j - 1] = own * e[j] - before
+        fine[2 * j] = own * e[j] + after
+    if odd:
+        flux = pull[n] * (e[n + 1] - e[n])
+        fine[2 * n + 1] = fine[2 * n] + (flux + flux)
+
+
+@_compiled
+def _accumulate(out, y, pull, own, sign):
+    """Add (own - pull) y, or with ``sign`` 0 add pull y."""
+    if sign:
+        for j in range(1, out.size - 1):
+            out[j] += (own - pull[j]) * y[j]
+    else:
+        for j in range(1, out.size - 1):
+            out[j] += pull[j] * y[j]
+
+
+@_compiled
+def _between(out, e, other, pull, own):
+    """Write own e + pull (other - e)."""
+    for j in range(1, out.size - 1):
+        out[j] = own * e[j] + pull[j] * (other[j] - e[j])
+
+
+@_compiled
+def _correct(u, fine, diagonal, factor):
+    """Add factor times the interpolated correction, outside solids."""
+    for j in range(1, u.size - 1):
+        u[j] += factor * fine[j] if diagonal[j] > 0 else factor * 0
+
+
+@_compiled
+def _subtract_twice(out, y, pull):
+    for j in range(1, out.size - 1):
+        out[j] -= (pull[j] + pull[j]) * y[j]
+
+
+@_compiled
+def _add_twice(out, e, other, pull):
+    for j in range(1, out.size - 1):
+        out[j] += (pull[j] + pull[j]) * (other[j] - e[j])
+
+
+@_compiled
+def _gather(out, k, m, y, pulls, own):
+    """Add what row k gives to the m rows of a coarser grid, along the first axis."""
+    parent = min((k + 1) // 2, m)
+    if k > 2 * m:
+        _accumulate(out[m], y, pulls[m], own, True)
+        _subtract_twice(out[m], y, pulls[m])
+    elif k % 2:
+        _accumulate(out[parent], y, pulls[parent - 1], own, True)
+        if parent > 1:
+            _accumulate(out[parent - 1], y, pulls[parent - 1], own, False)
+    else:
+        _accumulate(out[parent], y, pulls[parent], own, True)
+        if parent < m:
+            _accumulate(out[parent + 1], y, pulls[parent], own, False)
+
+
+@_compiled
+def _interpolate(out, k, m, e, pulls, own):
+    """Write what row k takes from the m rows of a coarser grid, along the first axis."""
+    parent = min((k + 1) // 2, m)
+    if k > 2 * m:
+        _between(out, e[m], e[m + 1], pulls[m], own)
+        _add_twice(out, e[m], e[m + 1], pulls[m])
+    elif k % 2:
+        _between(out, e[parent], e[parent - 1], pulls[parent - 1], own)
+    else:
+        _between(out, e[parent], e[parent + 1], pulls[parent], own)
+
+
+# Two dimensions ---------------------------------------------------------------------------------
+
+
+@_compiled
+def _residual_row(out, i, r, u, diagonal, rows, sides):
+    if rows.size == 0:
+        _residual(out, r[i], diagonal[i], u[i - 1], u[i], u[i + 1])
+    else:
+        _weighted_residual(out, r[i], diagonal[i], u[i], sides[i])
+        _add_weighted(out, rows[i], u[i - 1], rows[i + 1], u[i + 1])
+
+
+@_compiled
+def _down_2d(r, u, grid, weights, coarse, pulls, own, t, v, f, y):
+    """Write the smoothed u and the restricted residual into ``coarse``."""
+    root, diagonal, rows, sides = grid
+    a, b, c = weights
+    pull_rows, pull_sides = pulls
+    n, odd = u.shape[0] - 2, (u.shape[1] - 2) % 2
+    m = coarse.shape[0] - 2
+    coarse[:] = 0
+    t[0] = 0
+    _multiply(t[1], root[1], r[1])
+    for i in range(1, n + 2):
+        if i <= n:
+            before, here, after = t[(i - 1) % 3], t[i % 3], t[(i + 1) % 3]
+            if i < n:
+                _multiply(after, root[i + 1], r[i + 1])
+            else:
+                after[:] = 0
+            _add(v, before, after)
+            _smoothed(u[i], root[i], here, v, a, b, c)
+        if i >= 2:
+            k = i - 1  # the row whose residual can be taken now
+            _residual_row(f, k, r, u, diagonal, rows, sides)
+            parent = min((k + 1) // 2, m)
+            _gathered(y, f, pull_sides[parent], own, odd)
+            _gather(coarse, k, m, y, pull_rows, own)
+
+
+@_compiled
+def _up_2d(r, u, grid, weights, coarse, pulls, own, factor, t, v, f, y):
+    """Add the interpolated correction to u and smooth."""
+    root, diagonal, rows, sides = grid
+    a, b, c = weights
+    pull_rows, pull_sides = pulls
+    n, odd = u.shape[0] - 2, (u.shape[1] - 2) % 2
+    m = coarse.shape[0] - 2
+    t[0] = 0
+    for i in range(1, n + 3):
+        if i <= n:
+            parent = min((i + 1) // 2, m)
+            _interpolate(y, i, m, coarse, pull_rows, own)
+            _spread(f, y, pull_sides[parent], own, odd)
+            _correct(u[i], f, diagonal[i], factor)
+        if 2 <= i <= n + 1:
+            k = i - 1
+            after = t[k % 3]
+            _residual_row(after, k, r, u, diagonal, rows, sides)
+            _multiply(after, after, root[k])
+        if i >= 3:
+            k = i - 2
+            if k == n:
+                t[(k + 1) % 3] = 0
+            _add(v, t[(k - 1) % 3], t[(k + 1) % 3])
+            _smoothed_add(u[k], root[k], t[k % 3], v, a, b, c)
+
+
+@_compiled
+def _solve_2d(r, u, grid, weights, sweeps, t, v):
+    """Write what ``sweeps`` smoothing steps make of zero."""
+    root, diagonal, rows, sides = grid
+    a, b, c = weights
+    n = u.shape[0] - 2
+    u[:] = 0
+    for _ in range(sweeps):
+        t[0] = 0
+        for i in range(1, n + 2):
+            if i <= n:
+                _residual_row(t[i % 3], i, r, u, diagonal, rows, sides)
+                _multiply(t[i % 3], t[i % 3], root[i])
+            else:
+                t[i % 3] = 0
+            if i >= 2:
+                k = i - 1
+                _add(v, t[(k - 1) % 3], t[(k + 1) % 3])
+                _smoothed_add(u[k], root[k], t[k % 3], v, a, b, c)
+
+
+# Three dimensions -------------------------------------------------------------------------------
+
+
+@_compiled
+def _smoothed_3d(out, root, t, s, v, w, a, b, c, d):
+    """Add root K t: s sums rows of the plane of t, v planes, and w rows of the plane of v."""
+    for j in range(1, out.size - 1):
+        faces = (t[j - 1] + t[j + 1]) + (s[j] + v[j])
+        edges = (s[j - 1] + s[j + 1]) + (v[j - 1] + v[j + 1]) + w[j]
+        value = a * t[j] + b * faces + c * edges + d * (w[j - 1] + w[j + 1])
+        out[j] += root[j] * value
+
+
+@_compiled
+def _smooth_plane(out, root, before, here, after, v, s, w, weights):
+    a, b, c, d = weights
+    for j in range(v.shape[0]):
+        _add(v[j], before[j], after[j])
+    for j in range(1, v.shape[0] - 1):
+        _add(s, here[j - 1], here[j + 1])
+        _add(w, v[j - 1], v[j + 1])
+        _smoothed_3d(out[j], root[j], here[j], s, v[j], w, a, b, c, d)
+
+
+@_compiled
+def _residual_plane(out, i, r, u, diagonal, planes, rows, sides):
+    for j in range(1, out.shape[0] - 1):
+        if planes.size == 0:
+            _residual_3d(
+                out[j],
+                r[i, j],
+                diagonal[i, j],
+                u[i - 1, j],
+                u[i, j - 1],
+                u[i, j],
+                u[i, j + 1],
+                u[i + 1, j],
+            )
+        else:
+            _weighted_residual(out[j], r[i, j], diagonal[i, j], u[i, j], sides[i, j])
+            _add_weighted(out[j], rows[i, j], u[i, j - 1], rows[i, j + 1], u[i, j + 1])
+            _add_weighted(out[j], planes[i, j], u[i - 1, j], planes[i + 1, j], u[i + 1, j])
+
+
+@_compiled
+def _multiply_plane(out, x, y):
+    for j in range(1, out.shape[0] - 1):
+        _multiply(out[j], x[j], y[j])
+
+
+@_compiled
+def _gather_plane(coarse, k, f, pulls, own, half, g, y):
+    """Add what plane k gives to the planes of a coarser grid."""
+    pull_planes, pull_rows, pull_sides = pulls
+    m, m2 = coarse.shape[0] - 2, coarse.shape[1] - 2
+    parent, odd = min((k + 1) // 2, m), (f.shape[1] - 2) % 2
+    g[:] = 0
+    for j in range(1, f.shape[0] - 1):
+        _gathered(y, f[j], pull_sides[parent, min((j + 1) // 2, m2)], own, odd)
+        _multiply_number(y, half)
+        _gather(g, j, m2, y, pull_rows[parent], own)
+    for j in range(1, m2 + 1):
+        _gather(coarse[:, j], k, m, g[j], pull_planes[:, j], own)
+
+
+@_compiled
+def _multiply_number(x, factor):
+    for j in range(1, x.size - 1):
+        x[j] *= factor
+
+
+@_compiled
+def _spread_plane(u, k, coarse, pulls, own, diagonal, factor, g, y, f):
+    """Add the interpolated correction to plane k."""
+    pull_planes, pull_rows, pull_sides = pulls
+    m, m2 = coarse.shape[0] - 2, coarse.shape[1] - 2
+    parent, odd = min((k + 1) // 2, m), (u.shape[1] - 2) % 2
+    for j in range(1, m2 + 1):
+        _interpolate(g[j], k, m, coarse[:, j], pull_planes[:, j], own)
+    g[0] = 0
+    g[m2 + 1] = 0
+    for j in range(1, u.shape[0] - 1):
+        _interpolate(y, j, m2, g, pull_rows[parent], own)
+        _spread(f, y, pull_sides[parent, min((j + 1) // 2, m2)], own, odd)
+        _correct(u[j], f, diagonal[j], factor)
+
+
+@_compiled
+def _down_3d(r, u, grid, weights, coarse, pulls, own, half, t, v, s, w, f, g, y):
+    """Write the smoothed u and the restricted residual into ``coarse``."""
+    root, diagonal, planes, rows, sides = grid
+    n = u.shape[0] - 2
+    coarse[:] = 0
+    t[0] = 0
+    _multiply_plane(t[1], root[1], r[1])
+    for i in range(1, n + 2):
+        if i <= n:
+            after = t[(i + 1) % 3]
+            if i < n:
+                _multiply_plane(after, root[i + 1], r[i + 1])
+            else:
+                after[:] = 0
+            u[i] = 0
+            _smooth_plane(u[i], root[i], t[(i - 1) % 3], t[i % 3], after, v, s, w, weights)
+        if i >= 2:
+            _residual_plane(f, i - 1, r, u, diagonal, planes, rows, sides)
+            _gather_plane(coarse, i - 1, f, pulls, own, half, g, y)
+
+
+@_compiled
+def _up_3d(r, u, grid, weights, coarse, pulls, own, factor, t, v, s, w, f, g, y):
+    """Add the interpolated correction to u and smooth."""
+    root, diagonal, planes, rows, sides = grid
+    n = u.shape[0] - 2
+    t[0] = 0
+    for i in range(1, n + 3):
+        if i <= n:
+            _spread_plane(u[i], i, coarse, pulls, own, diagonal[i], factor, g, y, f[1])
+        if 2 <= i <= n + 1:
+            after = t[(i - 1) % 3]
+            _residual_plane(after, i - 1, r, u, diagonal, planes, rows, sides)
+            _multiply_plane(after, after, root[i - 1])
+        if i >= 3:
+            k = i - 2
+            if k == n:
+                t[(k + 1) % 3] = 0
+            _smooth_plane(u[k], root[k], t[(k - 1) % 3], t[k % 3], t[(k + 1) % 3], v, s, w, weights)
+
+
+@_compiled
+def _solve_3d(r, u, grid, weights, sweeps, t, v, s, w):
+    """Write what ``sweeps`` smoothing steps make of zero."""
+    root, diagonal, planes, rows, sides = grid
+    n = u.shape[0] - 2
+    u[:] = 0
+    for _ in range(sweeps):
+        t[0] = 0
+        for i in range(1, n + 2):
+            after = t[i % 3]
+            if i <= n:
+                _residual_plane(after, i, r, u, diagonal, planes, rows, sides)
+                _multiply_plane(after, after, root[i])
+            else:
+                after[:] = 0
+            if i >= 2:
+                k = i - 1
+                _smooth_plane(u[k], root[k], t[(k - 1) % 3], t[k % 3], after, v, s, w, weights)
+
+
+# The cycle --------------------------------------------------------------------------------------
+
+
+def multigrid_cycle(levels, weights, sweeps, like):
+    """Return the function r -> u of `grid_multigrid.multigrid_cycle`, with memory of its own."""
+    dtype = like.dtype.type
+    grids = [_Grid(level, at > 0, weights, dtype) for at, level in enumerate(levels)]
+    numbers = tuple(map(dtype, weights.stencil))
+    own, factor = dtype(sum(weights.interpolation)), dtype(weights.correction)
+    flat = levels[0].mask.ndim == 2
+    down, up, solve = (_down_2d, _up_2d, _solve_2d) if flat else (_down_3d, _up_3d, _solve_3d)
+    gathering = () if flat else (dtype(0.5),)
+    finest, coarsest, inside = grids[0], grids[-1], (slice(1, -1),) * levels[0].mask.ndim
+    pairs = list(itertools.pairwise(grids))
+
+    def cycle(r):
+        out = np.empty(r.shape, r.dtype)
+        for index in np.ndindex(*r.shape[: -len(inside)]):
+            np.multiply(r[index], finest.mask, out=finest.r[inside], casting="same_kind")
+            for fine, coarse in pairs:
+                down(fine.r, fine.u, fine.arrays, numbers, coarse.r, coarse.pulls, own, *gathering,
+                     *fine.smoothing, *fine.moving)  # fmt: skip
+            solve(coarsest.r, coarsest.u, coarsest.arrays, numbers, sweeps, *coarsest.smoothing)
+            for fine, coarse in reversed(pairs):
+                up(fine.r, fine.u, fine.arrays, numbers, coarse.u, coarse.pulls, own, factor,
+                   *fine.smoothing, *fine.moving)  # fmt: skip
+            out[index] = finest.u[inside]
+        return out
+
+    return cycle
+
+
+class _Grid:
+    """The arrays of one grid, with a border of zeros."""
+
+    def __init__(self, level, is_coarse, weights, dtype):
+        shape, d = level.mask.shape, level.mask.ndim
+
+        def bordered(a, index=(slice(1, -1),) * d):
+            made = np.zeros([n + 2 for n in shape], dtype)
+            made[index] = a
+            return made
+
+        self.mask = level.mask
+        self.r, self.u = bordered(0), bordered(0)
+        root = level.mask / np.sqrt(level.diagonal + ~level.mask)
+        inner = [np.zeros((0,) * d, dtype)] * d
+        if level.inner is not None:
+            inner = [
+                bordered(values, tuple(slice(1 + (k == axis), -1) for k in range(d)))
+                for axis, values in enumerate(level.inner)
+            ]
+        self.arrays = (bordered(root), bordered(level.diagonal), *inner)
+        if is_coarse:
+            pull = weights.interpolation[1]
+            shares = level.shares or [
+                np.ones([n + (k == axis) for k, n in enumerate(shape)]) for axis in range(d)
+            ]
+            self.pulls = tuple(
+                np.ascontiguousarray(
+                    np.pad(pull * share, [(int(k != axis),) * 2 for k in range(d)]), dtype
+                )
+                for axis, share in enumerate(shares)
+            )
+        last = [n + 2 for n in shape[1:]]
+        half = [n // 2 + 2 for n in shape[1:]]
+        self.smoothing = (np.zeros((3, *last), dtype), np.zeros(last, dtype))
+        self.moving = (np.zeros(last, dtype), np.zeros(half, dtype))
+        if d == 3:
+            self.smoothing += (np.zeros(last[-1], dtype), np.zeros(last[-1], dtype))
+            self.moving += (np.zeros(half[-1], dtype),)
