@@ -81,6 +81,20 @@ def test_a_network_in_a_short_format_costs_steps_and_no_accuracy(name, precision
     assert short <= 1.6 * full
 
 
+@pytest.mark.parametrize("precision", ["tf32", "fp16", "bf16"])
+@pytest.mark.parametrize("name", ["linear-2d", "multigrid"])
+def test_a_solve_in_a_short_format_goes_as_one_in_fp32(name, precision):
+    """Directions of small curvature are not taken for a null space."""
+    a, b = problem(16, "neumann", "normal")
+    models = ["multigrid"] * 2
+    if name != "multigrid":
+        models = [deep_directions.load(name, precision=p) for p in ("fp32", precision)]
+    rtol = {"bf16": 0.1, "fp16": 0.01, "tf32": 0.001}[precision]
+    full = deep_conjugate_directions(a, b, model=models[0], precision="fp32", rtol=rtol)
+    short = deep_conjugate_directions(a, b, model=models[1], precision=precision, rtol=rtol)
+    assert short.converged and short.nit <= full.nit + 1 and short.restarts == 0
+
+
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 def test_named_model_is_the_network_of_the_paper(library):
     a, b = problem(16, "neumann", "normal")
