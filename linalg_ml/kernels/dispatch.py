@@ -94,6 +94,7 @@ FILES_OF_KERNELS = {
     "foreach_combine": ("torch_foreach",),
     "foreach_add": ("torch_foreach",),
     "foreach_finite": ("torch_foreach",),
+    "convolve": ("agnostic", "numpy_", "torch_", "jax_"),
     "dots": ("agnostic", "numba_directions"),
     "combination": ("agnostic", "numba_directions"),
     "minimizing_step": ("agnostic", "numba_directions"),
