@@ -4,8 +4,8 @@ from linalg_ml.deep_directions.architecture import Architecture
 from linalg_ml.deep_directions.model import Model
 from linalg_ml.deep_directions.multigrid import LearnedMultigrid, MultigridWeights
 from linalg_ml.deep_directions.multigrid_training import contraction, train_multigrid
-from linalg_ml.deep_directions.obstacles import random_obstacles
 from linalg_ml.deep_directions.network import Network
+from linalg_ml.deep_directions.obstacles import random_obstacles
 from linalg_ml.deep_directions.ritz import ritz_mixtures, sine_mixtures
 from linalg_ml.deep_directions.solver import deep_conjugate_directions
 from linalg_ml.deep_directions.stencil import GridPoisson, open_cells

@@ -10,7 +10,7 @@ import pytest
 
 from linalg_ml import kernels as package
 from linalg_ml._core.namespace import library
-from linalg_ml.kernels.dispatch import FILES_OF_KERNELS, kernels
+from linalg_ml.kernels.dispatch import _FILES, FILES_OF_KERNELS, kernels
 
 FOLDER = Path(package.__file__).parent
 FILES = {
@@ -61,9 +61,7 @@ def test_every_kernel_says_what_it_does(name):
 
 
 def test_a_library_gets_its_own_kernel_first(xp):
-    numba = ("", "relaxation", "bandits", "coordinate", "sketches", "symmetric", "low_rank", "pursuit")
-    own = [*(f"numba_{topic}" for topic in numba), "numpy_"]
-    own = {"numpy": own, "torch": ["torch_", "torch_foreach"]}.get(xp.library, [f"{xp.library}_"])
+    own = _FILES.get(xp.library, ())
     for name, files in FILES_OF_KERNELS.items():
         if not {*own, "agnostic"} & set(files):
             with pytest.raises(NotImplementedError, match=f"{name!r} for arrays of {xp.library}"):
