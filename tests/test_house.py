@@ -41,10 +41,10 @@ OPTIONAL = (
 )
 # The one file that is about a library may import it at its head.
 ABOUT = {
-    "linalg_ml.kernels.numba_": {"numba"},
-    "linalg_ml.kernels.numba_bandits": {"numba"},
-    "linalg_ml.kernels.numba_relaxation": {"numba"},
-    "linalg_ml.kernels.numba_symmetric": {"numba"},
+    **{
+        f"linalg_ml.kernels.{path.stem}": {"numba"}
+        for path in (PACKAGE / "kernels").glob("numba_*.py")
+    },
     "linalg_ml.kernels.cupy_": {"cupy"},
     "linalg_ml.kernels.torch_": {"torch"},
     "linalg_ml.kernels.torch_foreach": {"torch"},

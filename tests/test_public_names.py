@@ -146,5 +146,5 @@ def test_near_misses_get_a_hint(wrong, right):
 
 
 def test_unknown_names_get_none():
-    with pytest.raises(AttributeError, match=r"has no attribute 'completely_else'$"):
-        _ = linalg_ml.completely_else
+    with pytest.raises(AttributeError, match=r"has no attribute 'quaternions'$"):
+        _ = linalg_ml.quaternions

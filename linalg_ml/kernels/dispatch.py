@@ -26,9 +26,10 @@ _FILES = {
     "torch": ("torch_", "torch_foreach"),
     "jax": ("jax_",),
 }
+_FOR_ALL = ("agnostic", "grids")  # in the Array API standard alone
 
 # Which file holds which kernel, known without importing any of them. The meaning of a kernel
-# stands in agnostic.py, or in numba_.py where there is no other.
+# stands in agnostic.py or grids.py, or in a file of numba's where there is no other.
 FILES_OF_KERNELS = {
     "gemm": ("agnostic", "numpy_", "torch_"),
     "gemm_native": ("agnostic", "cupy_", "torch_", "jax_"),
@@ -128,7 +129,7 @@ def kernels(library):
 
 
 def _find(library, name):
-    for file in (*_FILES.get(library, ()), "agnostic", "grids"):
+    for file in (*_FILES.get(library, ()), *_FOR_ALL):
         if file not in FILES_OF_KERNELS[name]:
             continue
         try:
