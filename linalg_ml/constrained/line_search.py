@@ -17,7 +17,7 @@ class Accepted(NamedTuple):
     gain: float
 
 
-def backtrack(space, point, step, slope, merit, beta):
+def backtrack(space, point, step, slope, merit, beta, halvings=_HALVINGS):
     """Return the first of the points z + alpha dz, alpha = 1, 1/2, 1/4, ..., that is good enough.
 
     Good enough is M(z + alpha dz) <= M(z) + alpha beta slope + 20 u max(1, |M|), where |M| is the
@@ -35,6 +35,8 @@ def backtrack(space, point, step, slope, merit, beta):
     merit : callable
         From a `Point` to the value of the merit function and the sum of its terms' sizes.
     beta : float
+    halvings : int
+        How often alpha may be halved.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def backtrack(space, point, step, slope, merit, beta):
     slack = _ROUNDING * space.unit_roundoff * max(1.0, size)
     dx, dlam = step
     alpha, culprit = 1.0, None
-    for _ in range(_HALVINGS):
+    for _ in range(halvings + 1):
         trial, culprit = attempt(space, point.x + alpha * dx, point.lam + alpha * dlam)
         if culprit is None:
             reached, _ = merit(trial)

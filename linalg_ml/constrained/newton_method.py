@@ -12,7 +12,7 @@ from linalg_ml.constrained.newton_type import NewtonTypeMethod, near_singular, s
 
 _LEAST_DELTA = 1e-6
 _LARGEST_ETA1, _LEAST_ETA2 = 1e8, 1e-8
-_SHORT = 0.25  # a shorter step makes the model more convex and tries again
+_FEW, _MANY = 2, 60  # halvings of a step before the model is made more convex, and at the end
 
 
 @dataclass(frozen=True)
@@ -98,24 +98,20 @@ class SketchedNewton(NewtonTypeMethod):
         if known is not None and known.smallest**2 < self.singular_below:
             return near_singular(state, known)
         penalties, extra, steps = state.penalties, 0.0, 0
-        best = culprit = None
-        for _ in range(self.retries + 1):
+        for left in range(self.retries if self._can_add(known) else 0, -1, -1):
             b = self._convex(h, known, problem, extra)
             system = KKTSystem(b, point, known, problem)
             direction = self._direction(problem, point, h, b, system, known, penalties)
             penalties, slope, step, inner = direction
             steps += inner
             value = partial(merit, penalties=penalties, space=problem)
-            accepted, culprit = backtrack(problem, point, step, slope, value, self.beta)
-            if accepted is not None and (best is None or accepted.gain > best.gain):
-                best = accepted
-            if (best is not None and best.alpha >= _SHORT) or not self._can_add(known):
-                break
-            largest = max(1e-3, float(abs(known.curvatures).max()))
-            extra = max(10 * extra, 0.1 * largest)
-        if best is None:
-            return self.lost(problem, state, penalties, culprit)
-        return self.moved(problem, state, best, penalties, steps)
+            halvings = _FEW if left else _MANY
+            accepted, culprit = backtrack(problem, point, step, slope, value, self.beta, halvings)
+            if accepted is not None:
+                return self.moved(problem, state, accepted, penalties, steps)
+            if left:
+                extra = max(10 * extra, 0.1 * max(1e-3, float(abs(known.curvatures).max())))
+        return self.lost(problem, state, penalties, culprit)
 
     def _can_add(self, known):
         """Say whether more convexity would change the direction."""
