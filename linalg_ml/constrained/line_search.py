@@ -1,10 +1,9 @@
-"""Backtracking on the exact augmented Lagrangian."""
+"""Backtracking on a merit function."""
 
 from math import isfinite
 from typing import Any, NamedTuple
 
 from linalg_ml._core.result import UserFunctionError
-from linalg_ml.constrained.merit import merit
 
 _HALVINGS = 60
 _ROUNDING = 20  # units of roundoff by which the merit function may seem to grow
@@ -18,12 +17,12 @@ class Accepted(NamedTuple):
     gain: float
 
 
-def backtrack(space, point, step, slope, penalties, beta):
+def backtrack(space, point, step, slope, merit, beta, halvings=_HALVINGS):
     """Return the first of the points z + alpha dz, alpha = 1, 1/2, 1/4, ..., that is good enough.
 
-    Good enough is L(z + alpha dz) <= L(z) + alpha beta slope + 20 u max(1, |L|), where |L| is the
-    sum of the sizes of the terms of L: near a solution, where the decrease falls below the
-    rounding of L, the last term lets full steps pass. A point where a function is not finite, or
+    Good enough is M(z + alpha dz) <= M(z) + alpha beta slope + 20 u max(1, |M|), where |M| is the
+    sum of the sizes of the terms of M: near a solution, where the decrease falls below the
+    rounding of M, the last term lets full steps pass. A point where a function is not finite, or
     has no derivative, is not good enough.
 
     Parameters
@@ -33,8 +32,11 @@ def backtrack(space, point, step, slope, penalties, beta):
     step : (dx, dlam)
     slope : float
         The directional derivative of the merit function.
-    penalties : Penalties
+    merit : callable
+        From a `Point` to the value of the merit function and the sum of its terms' sizes.
     beta : float
+    halvings : int
+        How often alpha may be halved.
 
     Returns
     -------
@@ -43,14 +45,14 @@ def backtrack(space, point, step, slope, penalties, beta):
     culprit : str or None
         The function that was not finite at the last trial point, if it was.
     """
-    value, size = merit(point, penalties, space)
+    value, size = merit(point)
     slack = _ROUNDING * space.unit_roundoff * max(1.0, size)
     dx, dlam = step
     alpha, culprit = 1.0, None
-    for _ in range(_HALVINGS):
+    for _ in range(halvings + 1):
         trial, culprit = attempt(space, point.x + alpha * dx, point.lam + alpha * dlam)
         if culprit is None:
-            reached, _ = merit(trial, penalties, space)
+            reached, _ = merit(trial)
             if reached <= value + alpha * beta * slope + slack:
                 return Accepted(trial, alpha, value - reached), None
         alpha /= 2

@@ -1,112 +1,18 @@
 """Newton's method on the exact augmented Lagrangian, with inexact solves (AdaSketch-Newton)."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
-from linalg_ml._core.result import Status, UserFunctionError
-from linalg_ml._core.solve import Method
 from linalg_ml.constrained import geometry as shape
 from linalg_ml.constrained.inner import begin, improve
 from linalg_ml.constrained.kkt_system import KKTSystem
 from linalg_ml.constrained.line_search import backtrack
-from linalg_ml.constrained.merit import Penalties, merit_gradient
+from linalg_ml.constrained.merit import Penalties, merit, merit_gradient
+from linalg_ml.constrained.newton_type import NewtonTypeMethod, near_singular, sound
 
 _LEAST_DELTA = 1e-6
 _LARGEST_ETA1, _LEAST_ETA2 = 1e8, 1e-8
-_SHORT = 0.25  # a shorter step makes the model more convex and tries again
-_IDLE = 10  # steps at a stationary point of ||c|| before the constraints count as inconsistent
-
-
-@dataclass(frozen=True)
-class NewtonState:
-    """Where the iteration stands.
-
-    Attributes
-    ----------
-    point : Point or None
-        None where the functions are not finite at the start.
-    penalties : Penalties
-    nit : int
-    alpha : float
-        The last step length.
-    inner_steps : int
-        Of the last step.
-    idle : int
-        Steps in a row at a stationary point of ||c|| that is not feasible.
-    outcome : Status or None
-        Why no further step can be made, with ``reason`` in words.
-    failure : UserFunctionError or None
-        What was wrong at the start.
-    """
-
-    point: Any
-    penalties: Penalties
-    nit: int = 0
-    alpha: float = 1.0
-    inner_steps: int = 0
-    idle: int = 0
-    outcome: Status | None = None
-    reason: str = ""
-    failure: Any = None
-
-
-class NewtonTypeMethod(Method):
-    """What the methods for equality-constrained problems share."""
-
-    criterion = "||(grad_x L, c)||"
-    default_rtol = 0.0  # beside a given atol; with neither, `targets`
-    default_maxiter = 300
-    initial_penalties = Penalties(0.0, 0.0, 0.0)
-
-    def init(self, problem, arithmetic, x0):
-        """Evaluate everything at the start."""
-        try:
-            point, failure = problem.start(), None
-        except UserFunctionError as error:
-            point, failure = None, error
-        return NewtonState(point, self.initial_penalties, failure=failure)
-
-    def targets(self, problem, arithmetic):
-        """Return the tolerance: 1e-6, and 1e-3 for single precision."""
-        return {"residual": 1e-6 if problem.unit_roundoff < 1e-10 else 1e-3}
-
-    def scale(self, problem, arithmetic):
-        """Return the residual at the start."""
-        return problem.initial_residual
-
-    def measure(self, problem, state, arithmetic, exact):
-        """Return the residual, its parts, and what the last step did."""
-        point = sound(state)
-        return {
-            "residual": point.residual,
-            "stationarity": problem.norm(point.stationarity),
-            "feasibility": problem.norm(point.c),
-            "value": point.value,
-            "step_length": state.alpha,
-            "inner_steps": float(state.inner_steps),
-            "eta1": state.penalties.eta1,
-            "eta2": state.penalties.eta2,
-        }
-
-    def stopped(self, problem, state, measures):
-        """Report why no further step can be made."""
-        return state.outcome if measures["residual"] > 0 else None
-
-    def finish(self, problem, state, arithmetic):
-        """Return x and the multipliers."""
-        if state.point is None:
-            extras = {"multipliers": problem.multipliers0, "value": float("nan")}
-            return problem.x0, {**extras, "reason": str(state.failure)}
-        point = state.point
-        extras = {"multipliers": point.lam, "value": point.value, "reason": state.reason}
-        return point.x + 0, extras
-
-
-def sound(state):
-    """Return the point of a state, or raise what was wrong with the start."""
-    if state.failure is not None:
-        raise state.failure
-    return state.point
+_FEW, _MANY = 2, 60  # halvings of a step before the model is made more convex, and at the end
 
 
 @dataclass(frozen=True)
@@ -190,30 +96,22 @@ class SketchedNewton(NewtonTypeMethod):
         bare = self.convexify == "none" and self.accuracy != "bound"
         known = None if bare else shape.analyse(h, point.jacobian, problem, self.independence)
         if known is not None and known.smallest**2 < self.singular_below:
-            return replace(
-                state,
-                outcome=Status.SINGULAR,
-                reason=f"the Jacobian is close to rank-deficient at iterate {state.nit}: "
-                f"lambda_min(G G^T) = {known.smallest**2:.2g}",
-            )
+            return near_singular(state, known)
         penalties, extra, steps = state.penalties, 0.0, 0
-        best = culprit = None
-        for _ in range(self.retries + 1):
+        for left in range(self.retries if self._can_add(known) else 0, -1, -1):
             b = self._convex(h, known, problem, extra)
             system = KKTSystem(b, point, known, problem)
             direction = self._direction(problem, point, h, b, system, known, penalties)
             penalties, slope, step, inner = direction
             steps += inner
-            accepted, culprit = backtrack(problem, point, step, slope, penalties, self.beta)
-            if accepted is not None and (best is None or accepted.gain > best.gain):
-                best = accepted
-            if (best is not None and best.alpha >= _SHORT) or not self._can_add(known):
-                break
-            largest = max(1e-3, float(abs(known.curvatures).max()))
-            extra = max(10 * extra, 0.1 * largest)
-        if best is None:
-            return self._lost(problem, state, penalties, culprit)
-        return self._moved(problem, state, best, penalties, steps)
+            value = partial(merit, penalties=penalties, space=problem)
+            halvings = _FEW if left else _MANY
+            accepted, culprit = backtrack(problem, point, step, slope, value, self.beta, halvings)
+            if accepted is not None:
+                return self.moved(problem, state, accepted, penalties, steps)
+            if left:
+                extra = max(10 * extra, 0.1 * max(1e-3, float(abs(known.curvatures).max())))
+        return self.lost(problem, state, penalties, culprit)
 
     def _can_add(self, known):
         """Say whether more convexity would change the direction."""
@@ -291,44 +189,3 @@ class SketchedNewton(NewtonTypeMethod):
         needed = (0.5 - self.beta) * penalties.eta2
         needed /= (1 + penalties.eta1 + penalties.eta2) * (upsilon * psi) ** 2
         return replace(penalties, delta=max(min(delta, needed), _LEAST_DELTA))
-
-    # The outcome -----------------------------------------------------------------------------
-
-    def _moved(self, problem, state, best, penalties, steps):
-        """Return the state at the new point; give up where ||c|| cannot be made smaller."""
-        point = best.point
-        size = problem.norm(point.c)
-        slope = problem.norm(problem.times(point.jacobian.mT, point.c))
-        before = problem.norm(state.point.c)
-        flat = slope <= 1e-4 * size * max(problem.norm(point.jacobian), 1e-4)
-        idle = state.idle + 1 if flat and size > 0.9 * before else 0
-        outcome, reason = None, ""
-        if idle >= _IDLE and size > problem.unit_roundoff**0.5:
-            outcome, reason = Status.STAGNATED, inconsistent(size, state.nit + 1)
-        return NewtonState(
-            point, penalties, state.nit + 1, best.alpha, steps, idle, outcome, reason
-        )
-
-    def _lost(self, problem, state, penalties, culprit):
-        """Return the old state with the reason why no step could be made from it."""
-        if culprit is not None:
-            raise UserFunctionError(f"{culprit} at every point tried from iterate {state.nit}")
-        point = state.point
-        size = problem.norm(point.c)
-        slope = problem.norm(problem.times(point.jacobian.mT, point.c))
-        if slope <= 1e-6 * size * max(problem.norm(point.jacobian), 1e-6):
-            reason = inconsistent(size, state.nit)
-        else:
-            reason = (
-                f"no step length decreases the merit function at iterate {state.nit}; the "
-                "derivatives may be wrong (see check_derivatives), or the inner solves too inexact"
-            )
-        return replace(state, penalties=penalties, outcome=Status.STAGNATED, reason=reason)
-
-
-def inconsistent(size, nit):
-    """Say that the constraints seem to have no solution near an iterate."""
-    return (
-        f"the constraints look inconsistent: ||c|| = {size:.3g} at iterate {nit}, and no small "
-        "change of x makes it smaller"
-    )

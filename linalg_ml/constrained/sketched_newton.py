@@ -5,14 +5,21 @@ import numpy as np
 from linalg_ml._core import checks
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml.constrained.augmented_lagrangian import AugmentedLagrangian
 from linalg_ml.constrained.evaluation import Evaluation
 from linalg_ml.constrained.inner import INNER_SOLVERS
+from linalg_ml.constrained.l1_penalty import AdaptiveL1Penalty, ByrdCurtisNocedal
 from linalg_ml.constrained.newton_method import SketchedNewton
 from linalg_ml.constrained.problem import as_problem, start_array
 
 _METHODS = {
     "recommended": SketchedNewton,
     "published": SketchedNewton.published,
+}
+_BASELINES = {
+    "adaptive-l1": AdaptiveL1Penalty,
+    "l1": ByrdCurtisNocedal,
+    "augmented-lagrangian": AugmentedLagrangian,
 }
 
 
@@ -61,14 +68,16 @@ def sketched_newton(
     method : str or method
         "recommended"; "published": AdaSketch-Newton as its authors run it, by default with
         ``inner="gaussian-vector"``; or a `constrained.SketchedNewton` with parameters of your
-        own, which excludes ``inner`` and ``block``.
+        own. The baselines of the paper, all with GMRES: "adaptive-l1" and "l1", sequential
+        quadratic programming on f + mu ||c||_1, and "augmented-lagrangian", the classical
+        method. All but the first two exclude ``inner`` and ``block``.
     multipliers : array of shape (m,), optional
         Those to start from; zero if None.
     rtol, atol : float, optional
         Stop when ||(grad_x L, c)|| <= max(rtol times its value at the start, atol). With
         neither, when it is at most 1e-6 (1e-3 in float32).
     maxiter : int, optional
-        Cap on the Newton steps; 300 if None.
+        Cap on the Newton steps; 300 if None, 10000 for the baselines.
     steps : int, optional
         Make exactly this many steps and test nothing. Excludes rtol, atol and maxiter.
     precision : None, str or Precision
@@ -83,7 +92,8 @@ def sketched_newton(
         Steps between checks; 1 if None.
     history : bool
         Record at each check in ``result.history``: "residual" and its parts "stationarity" and
-        "feasibility", "value", "step_length", "inner_steps", "eta1", "eta2".
+        "feasibility", "value", "step_length", "inner_steps", and what the method adapts: "eta1",
+        "eta2", "delta" for the first two.
 
     Returns
     -------
@@ -170,7 +180,11 @@ def _method(method, inner, block):
         if given:
             raise ValueError(f"method has parameters of its own, so it excludes {', '.join(given)}")
         return method
-    checks.choice(method, tuple(_METHODS), "method")
+    checks.choice(method, (*_METHODS, *_BASELINES), "method")
+    if method in _BASELINES:
+        if given:
+            raise ValueError(f"method {method!r} uses GMRES, so it excludes {', '.join(given)}")
+        return _BASELINES[method]()
     if inner is not None:
         checks.choice(inner, tuple(INNER_SOLVERS), "inner")
     if block is not None:
