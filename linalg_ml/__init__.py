@@ -42,11 +42,22 @@ _PLACES = {
     "linalg_ml.sketching.projection": ("sketch_and_project",),
     "linalg_ml.sketching.trace": ("estimate_trace",),
     "linalg_ml.low_rank.robust_pca": ("robust_pca",),
+    "linalg_ml.low_rank.square": ("square_reshape",),
+    "linalg_ml.low_rank.tensor": ("complete_tensor", "robust_tensor_pca"),
     "linalg_ml._core.precision": ("Precision", "matmul", "round_to"),
     "linalg_ml._core.result": ("ConvergenceError", "Result", "Status"),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ALIASES = {"matrix_sign": "signm"}
+_ROOMS = (
+    "krylov",
+    "low_rank",
+    "matrix_functions",
+    "metrics",
+    "problems",
+    "relaxation",
+    "sketching",
+)
 _ROOMS = (
     "krylov",
     "low_rank",

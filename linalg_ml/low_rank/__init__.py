@@ -15,6 +15,9 @@ from linalg_ml.low_rank.norm_constrained import NormConstrainedFrankWolfe
 from linalg_ml.low_rank.proximal import Fista, Ista
 from linalg_ml.low_rank.robust_pca import robust_pca
 from linalg_ml.low_rank.scaled_gradient import ScaledGradient
+from linalg_ml.low_rank.square import square_fold, square_modes, square_norm, square_reshape
+from linalg_ml.low_rank.tensor import complete_tensor, robust_tensor_pca
+from linalg_ml.low_rank.tensor_methods import Mixture, RankConstrained, SumOfNuclearNorms
 
 __all__ = [
     "AlternatingDirections",
@@ -27,8 +30,17 @@ __all__ = [
     "FrankWolfe",
     "GoDec",
     "Ista",
+    "Mixture",
     "NormConstrainedFrankWolfe",
+    "RankConstrained",
     "RobustPCA",
     "ScaledGradient",
+    "SumOfNuclearNorms",
+    "complete_tensor",
     "robust_pca",
+    "robust_tensor_pca",
+    "square_fold",
+    "square_modes",
+    "square_norm",
+    "square_reshape",
 ]

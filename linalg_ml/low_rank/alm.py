@@ -21,7 +21,7 @@ class AlmState:
 
     ``argument`` is what the last L was thresholded from, so that mu (argument - L) are the
     multipliers of the methods that update S first; ``dual`` are the multipliers over mu of the
-    others. ``ratio`` is mu before over mu now.
+    others. ``ratio`` is mu before over mu now, ``used_mu`` what L was thresholded with.
     """
 
     data: Any
@@ -34,6 +34,7 @@ class AlmState:
     dual: Any = None
     factors: Any = None
     ratio: float = 1.0
+    used_mu: float = 0.0
     residual: float | None = None
     settled: bool = True
     updates: int = 0
@@ -64,6 +65,7 @@ class PursuitMethod(Method):
 
     def shrink(self, problem, state, arithmetic):
         """Return L and its factors from the argument in the state."""
+        state.used_mu = state.mu
         previous = state.factors[2] if state.factors is not None else None
         return threshold_singular_values(
             state.argument,
@@ -72,6 +74,7 @@ class PursuitMethod(Method):
             self.svd,
             rng=problem.rng,
             previous=previous,
+            both=False,
         )
 
     def raise_mu(self, state):
@@ -81,12 +84,25 @@ class PursuitMethod(Method):
         state.ratio = before / state.mu
         state.updates += 1
 
+    def multipliers(self, problem, state):
+        """Return Y, whose spectral norm is at most 1 up to rounding."""
+        return state.used_mu * (state.argument - state.low)
+
+    def lower_bound(self, problem, state):
+        """Return <M, Y> for a Y with ||Y||_2 <= 1 and |Y| <= lam, near the multipliers."""
+        if not state.used_mu:
+            return 0.0
+        xp, lam = problem.xp, problem.lam
+        y = problem.project(self.multipliers(problem, state))
+        y = y - problem.wide.kernels.soft_threshold(y, lam)
+        return host(xp.sum(state.data * y)) / max(1.0, spectral_norm(y, problem.wide))
+
     def finish(self, problem, state, arithmetic):
-        """Return L; S, the factors of L, the objective and the number of multiplier updates."""
+        """Return L; S, the factors of L, the objective and a bound on it, multiplier updates."""
         low, sparse, factors = state.low, state.sparse, state.factors
         if factors is None:
             factors = problem.decompose(low)
-        u, s, vh = refine_factors(factors, arithmetic)
+        u, s, vh = refine_factors(low, factors, arithmetic)
         unit = state.unit
         if unit != 1:
             low, sparse, s = low * unit, sparse * unit, s * unit
@@ -95,6 +111,7 @@ class PursuitMethod(Method):
             sparse,
             (u, s, vh),
             objective=problem.objective(s, sparse),
+            lower_bound=unit * self.lower_bound(problem, state),
             multiplier_updates=state.updates,
         )
 
@@ -156,6 +173,10 @@ class ExactAugmentedLagrangian(AugmentedLagrangian):
     penalty: float = 0.5
     inner_rtol: float = 1e-6
 
+    def patience(self, problem, arithmetic):
+        """Go on to maxiter: the residual falls only where S and L have settled."""
+        return None
+
     def step(self, problem, state, arithmetic):
         """Make a step; update the multipliers first where S and L had settled."""
         wide = problem.wide
@@ -196,8 +217,8 @@ class AlternatingDirections(PursuitMethod):
     svd: str = "auto"
 
     def patience(self, problem, arithmetic):
-        """Give up after 200 checks without progress: with a fixed mu the residual goes in waves."""
-        return 20, 200
+        """Go on to maxiter: with a fixed mu the residual goes in waves, and slowly in the end."""
+        return None if self.growth == 1 else super().patience(problem, arithmetic)
 
     def init(self, problem, arithmetic, x0):
         """Start from S = 0, or the S that belongs to x0."""
@@ -223,6 +244,10 @@ class AlternatingDirections(PursuitMethod):
         self.split(problem, state)
         state.residual = None
         return state
+
+    def multipliers(self, problem, state):
+        """Return Y."""
+        return state.mu * state.dual
 
     def split(self, problem, state):
         """Update S, the multipliers, mu and the argument of the next thresholding."""

@@ -33,7 +33,9 @@ _GRAM_LOSS = 500.0  # times u: the square of the least s / s_1 that a Gram matri
 _OVERSAMPLE, _DEPTH, _LARGEST_SHARE = 10, 2, 0.35
 
 
-def threshold_singular_values(a, threshold, arithmetic, svd="auto", *, rng=None, previous=None):
+def threshold_singular_values(
+    a, threshold, arithmetic, svd="auto", *, rng=None, previous=None, both=True
+):
     """Return U max(S - threshold, 0) V^T of A = U S V^T, and its factors.
 
     Parameters
@@ -49,6 +51,8 @@ def threshold_singular_values(a, threshold, arithmetic, svd="auto", *, rng=None,
         Draws the subspaces of "randomized".
     previous : array of shape (k, n), optional
         Right singular vectors of a matrix near by, as rows, for "randomized".
+    both : bool
+        Whether the vectors of both sides are wanted. If not, those of the longer side may be None.
 
     Returns
     -------
@@ -57,7 +61,7 @@ def threshold_singular_values(a, threshold, arithmetic, svd="auto", *, rng=None,
         Of ``low``, r the number of singular values above the threshold, descending. The columns
         of U are orthonormal to about u (s_1 / s_r)^2 by "gram".
     """
-    return _apply(a, float(threshold), None, arithmetic, svd, rng, previous)
+    return _apply(a, float(threshold), None, arithmetic, svd, rng, previous, both)
 
 
 def truncate_singular_values(a, rank, arithmetic, svd="auto", *, rng=None, previous=None):
@@ -67,16 +71,19 @@ def truncate_singular_values(a, rank, arithmetic, svd="auto", *, rng=None, previ
     matrix does not resolve are left out by "gram", not by "auto".
     """
     rank = min(rank, *a.shape)
-    return _apply(a, 0.0, rank, arithmetic, svd, rng, previous)
+    return _apply(a, 0.0, rank, arithmetic, svd, rng, previous, True)
 
 
-def refine_factors(factors, arithmetic):
-    """Return u, s, vh of the same product with u orthonormal to rounding."""
+def refine_factors(low, factors, arithmetic):
+    """Return u, s, vh of ``low``, orthonormal to rounding, from such as may be less."""
     u, s, vh = factors
     if s.shape[0] == 0:
         return factors
-    wide = arithmetic.at_least_fp32(u)
-    left, s, turn = wide.kernels.thin_svd(u * s[None, :])
+    wide = arithmetic.at_least_fp32(low)
+    if vh is None:
+        left, s, right = wide.kernels.thin_svd(wide.mm(u.mT, low))
+        return wide.mm(u, left), s, right
+    left, s, turn = wide.kernels.thin_svd(wide.mm(low, vh.mT) if u is None else u * s[None, :])
     return left, s, wide.mm(turn, vh)
 
 
@@ -87,7 +94,7 @@ def spectral_norm(a, arithmetic):
     return max(host(wide.xp.max(wide.xp.linalg.eigvalsh(gram))), 0.0) ** 0.5
 
 
-def _apply(a, threshold, rank, arithmetic, svd, rng, previous):
+def _apply(a, threshold, rank, arithmetic, svd, rng, previous, both):
     checks.choice(svd, SVDS, "svd")
     xp = arithmetic.xp
     if 0 in a.shape or rank == 0:
@@ -108,7 +115,13 @@ def _apply(a, threshold, rank, arithmetic, svd, rng, previous):
     kept = _kept(s, threshold, rank, xp)
     s, v = s[:kept], v[:, :kept]
     wide, entered = arithmetic.wide, arithmetic.enter
-    if a.shape[0] >= a.shape[1]:
+    tall = a.shape[0] >= a.shape[1]
+    if not both and 2 * kept > min(a.shape):  # one product of full order is less work than two
+        small = arithmetic.mm(entered(v * (1 - threshold / s)[None, :]), entered(v.mT))
+        pair = (entered(a), small) if tall else (small, entered(a))
+        factors = (None, s - threshold, v.mT) if tall else (v, s - threshold, None)
+        return wide(arithmetic.mm(*pair)), factors
+    if tall:
         u, vh = wide(arithmetic.mm(entered(a), entered(v))) / s[None, :], v.mT
     else:
         u, vh = v, wide(arithmetic.mm(entered(v.mT), entered(a))) / s[:, None]
