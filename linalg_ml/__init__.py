@@ -58,15 +58,6 @@ _ROOMS = (
     "relaxation",
     "sketching",
 )
-_ROOMS = (
-    "krylov",
-    "low_rank",
-    "matrix_functions",
-    "metrics",
-    "problems",
-    "relaxation",
-    "sketching",
-)
 _MEANT = {
     "conjugate_gradient": "cg",
     "conjugate_gradients": "cg",
