@@ -103,7 +103,7 @@ class Fista(PenalisedMethod):
     def objective(self, problem, state, squares, sparse_norm, exact):
         """Return f at L and S, from singular values as good as L if ``exact``."""
         if exact and state.factors is not None:
-            state.factors = refine_factors(state.factors, problem.wide)
+            state.factors = refine_factors(state.low, state.factors, problem.wide)
         return super().objective(problem, state, squares, sparse_norm, exact)
 
     def look_ahead(self, momentum):
