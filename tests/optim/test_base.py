@@ -241,3 +241,13 @@ def test_a_step_can_be_differentiated():
     updates, _ = transform.update(3 * params, transform.init(params), params)
     updates.sum().backward()
     np.testing.assert_allclose(lr.grad, -(1 + 0.5) - (1 + 1.0), rtol=1e-7)
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in optim.__all__:
+        thing = getattr(optim, name)
+        assert thing.__doc__ and not isinstance(thing, type(np))
+        if not isinstance(thing, type):
+            assert "Examples\n" in thing.__doc__, name
+    with pytest.raises(AttributeError, match="has no attribute 'admw'"):
+        _ = optim.admw
