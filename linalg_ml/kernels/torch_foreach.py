@@ -25,11 +25,38 @@ def foreach_lerp_square(a, b, weight, owned):
     return a
 
 
-def foreach_root(square, eps):
-    """Return sqrt(square) + eps, new tensors."""
-    roots = list(torch._foreach_sqrt(square))
-    torch._foreach_add_(roots, eps)
-    return roots
+def foreach_lerp_variance(a, mean, b, weight, owned):
+    """Return (1 - weight) (a + weight (b - mean)^2)."""
+    away = torch._foreach_sub(b, mean)
+    if owned:
+        torch._foreach_addcmul_(a, away, away, value=weight)
+    else:
+        a = list(torch._foreach_addcmul(a, away, away, value=weight))
+    torch._foreach_mul_(a, 1 - weight)
+    return a
+
+
+def foreach_add_square(a, b):
+    """Return a + b^2."""
+    return list(torch._foreach_addcmul(a, b, b))
+
+
+def foreach_sign(a, owned):
+    """Return the signs."""
+    if owned:
+        torch._foreach_sign_(a)
+        return a
+    return list(torch._foreach_sign(a))
+
+
+def foreach_root(a, eps, owned):
+    """Return sqrt(a) + eps."""
+    if owned:
+        torch._foreach_sqrt_(a)
+    else:
+        a = list(torch._foreach_sqrt(a))
+    torch._foreach_add_(a, eps)
+    return a
 
 
 def foreach_add_ratio(a, alpha, above, below, beta):

@@ -2,8 +2,8 @@
 
 A `Bundle` is a list of arrays of one dtype on one device that go through the same formula. What
 is written here once runs on an array of any library, and on a bundle in a few fused calls that
-may work in place. The first argument of `lerp`, `lerp_square` and `combine` is consumed: where
-a bundle owns its arrays, they are overwritten.
+may work in place. The first argument of the functions that say so is consumed: where a bundle
+owns its arrays, they are overwritten.
 """
 
 from dataclasses import dataclass
@@ -67,16 +67,35 @@ def lerp_square(a, b, weight):
     return (1 - weight) * a + weight * (b * b)
 
 
-def over_root(a, square, eps):
-    """Return a / (sqrt(square) + eps)."""
+def over_root(a, square, eps, *, consume=False):
+    """Return a / (sqrt(square) + eps); may consume the square."""
     if isinstance(a, Bundle):
-        return Ratio(a.arrays, a.kernels.foreach_root(square.arrays, eps))
+        owned = consume and square.owned
+        return Ratio(a.arrays, a.kernels.foreach_root(square.arrays, eps, owned))
     return a / (namespace(square).sqrt(square) + eps)
 
 
-def sign(a):
-    """Return the signs of the entries, 0 for 0."""
-    return each(namespace(first(a)).sign, a)
+def lerp_variance(a, mean, b, weight):
+    """Return (1 - weight) (a + weight (b - mean)^2), mean being that before b; consumes a."""
+    if isinstance(a, Bundle):
+        lists = a.arrays, mean.arrays, b.arrays
+        return a.fresh(a.kernels.foreach_lerp_variance(*lists, weight, a.owned))
+    away = b - mean
+    return (1 - weight) * (a + weight * (away * away))
+
+
+def add_square(a, b):
+    """Return a + b^2."""
+    if isinstance(a, Bundle):
+        return a.fresh(a.kernels.foreach_add_square(a.arrays, b.arrays))
+    return a + b * b
+
+
+def sign(a, *, consume=False):
+    """Return the signs of the entries, 0 for 0; may consume a."""
+    if isinstance(a, Bundle):
+        return a.fresh(a.kernels.foreach_sign(a.arrays, consume and a.owned))
+    return namespace(a).sign(a)
 
 
 def combine(a, alpha, b, beta):

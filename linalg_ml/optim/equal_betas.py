@@ -5,7 +5,15 @@ from typing import ClassVar
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import namespace
-from linalg_ml.optim.elementwise import combine, each, first, lerp, lerp_square, over_root
+from linalg_ml.optim.elementwise import (
+    add_square,
+    combine,
+    first,
+    lerp,
+    lerp_square,
+    lerp_variance,
+    over_root,
+)
 from linalg_ml.optim.hyperparameters import bias_correction, check, in_type_of
 from linalg_ml.optim.rules import Rule, from_rule
 
@@ -37,15 +45,11 @@ class EqualBetaAdam(Rule):
             mean = lerp(state["mean"], grad, 1 - beta)
             square = lerp_square(state["square"], grad, 1 - beta)
             return over_root(mean, square, eps), {"mean": mean, "square": square}
-        variance = each(
-            lambda d, m, g: beta * (d + (1 - beta) * (m - g) ** 2),
-            state["variance"],
-            state["mean"],
-            grad,
-        )
+        variance = lerp_variance(state["variance"], state["mean"], grad, 1 - beta)
         mean = lerp(state["mean"], grad, 1 - beta)
-        square = each(lambda m, d: m * m + d, mean, variance)
-        return over_root(mean, square, eps), {"mean": mean, "variance": variance}
+        square = add_square(variance, mean)
+        direction = over_root(mean, square, eps, consume=True)
+        return direction, {"mean": mean, "variance": variance}
 
     def finish(self, direction, param, step, lr, weight_decay):
         """Multiply by (1 - beta^t)^(-1/2) too, where the bias is corrected."""

@@ -31,15 +31,14 @@ class Adafactor(Rule):
         xp = namespace(grad)
         weight = astype(step, grad.dtype) ** self.decay
         eps = xp.finfo(grad.dtype).eps if self.eps[0] is None else in_type_of(self.eps[0], grad)
-        squares = grad * grad
         if grad.ndim < 2:
-            square = state["square"] + weight * (squares - state["square"])
+            square = state["square"] + weight * (grad * grad - state["square"])
             state = {"square": square}
         else:
             rows = state["rows"]
-            rows = rows + weight * (xp.mean(squares, axis=-1, keepdims=True) - rows)
+            rows = rows + weight * (_mean_square(grad, -1) - rows)
             columns = state["columns"]
-            columns = columns + weight * (xp.mean(squares, axis=-2, keepdims=True) - columns)
+            columns = columns + weight * (_mean_square(grad, -2) - columns)
             total = xp.mean(rows, axis=-2, keepdims=True)
             square = rows * columns / _at_least(total, eps)
             state = {"rows": rows, "columns": columns}
@@ -126,12 +125,16 @@ def adafactor(
     return from_rule(rule, lr, weight_decay)
 
 
+def _mean_square(a, axis):
+    """Return the mean square along an axis, kept with length one, without an array of squares."""
+    norm = namespace(a).linalg.vector_norm(a, axis=axis, keepdims=True)
+    return norm * norm / max(1, a.shape[axis])
+
+
 def _rms(a):
     """Return the root mean square of all entries, 0 of none."""
-    xp = namespace(a)
-    return xp.sqrt(xp.sum(a * a) / max(1, math.prod(a.shape)))
+    return namespace(a).linalg.vector_norm(a) / max(1, math.prod(a.shape)) ** 0.5
 
 
 def _at_least(a, bound):
-    xp = namespace(a)
-    return xp.where(a > bound, a, bound * xp.ones_like(a))
+    return namespace(a).clip(a, min=bound)

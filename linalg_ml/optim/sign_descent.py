@@ -22,7 +22,7 @@ class Lion(WithMean):
         """Return the signs of one average, and another average."""
         beta1, beta2 = (in_type_of(beta, first(param)) for beta in self.betas)
         ahead = lerp(grad, state["mean"], beta1)
-        return sign(ahead), {"mean": lerp(state["mean"], grad, 1 - beta2)}
+        return sign(ahead, consume=True), {"mean": lerp(state["mean"], grad, 1 - beta2)}
 
 
 @dataclass(frozen=True)

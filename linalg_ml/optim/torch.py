@@ -25,6 +25,7 @@ from linalg_ml.optim import (
 from linalg_ml.optim.docstrings import adapted
 from linalg_ml.optim.in_place import fits, step_in_place
 from linalg_ml.optim.rules import check_grad
+from linalg_ml.optim.torch_transforms import TransformOptimizer as TransformOptimizer
 
 _PARAMS = """\
 params : iterable of tensors, of (name, tensor) pairs, or of dicts
