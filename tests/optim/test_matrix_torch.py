@@ -90,7 +90,7 @@ def test_networks_learn():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(256, 8, generator=generator)
     y = torch.sin(x @ torch.randn(8, 2, generator=generator))
-    for name, lr in (("Muon", 0.1), ("SOAP", 0.01), ("Shampoo", 0.05), ("PolarGrad", 0.05)):
+    for name, lr in (("Muon", 0.1), ("SOAP", 0.03), ("Shampoo", 0.2), ("PolarGrad", 2.0)):
         torch.manual_seed(0)
         layers = (
             torch.nn.Linear(8, 32, bias=False),
