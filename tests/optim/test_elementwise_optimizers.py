@@ -181,6 +181,16 @@ def test_beside_torch(name, peer, settings, dtype, tolerance):
     np.testing.assert_allclose(ours, theirs.detach(), rtol=0, atol=tolerance)
 
 
+def test_adafactor_bounds_a_large_rate():
+    transform = optim.adafactor(0.7)
+    literal = formulas.adafactor(START + 1, shaken, 0.7)
+    w, state = START + 1, transform.init(START)
+    for t, expected in enumerate(islice(literal, 10), 1):
+        updates, state = transform.update(shaken(w, t), state, w)
+        w = optim.apply_updates(w, updates)
+        np.testing.assert_allclose(w, expected, rtol=1e-12)
+
+
 def optax_peers(optax):
     return {
         "adamw": (optim.adamw(0.1), optax.adamw(0.1, weight_decay=0.01)),
