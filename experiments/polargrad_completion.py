@@ -3,7 +3,8 @@
 from experiments.polargrad_runs import train
 from experiments.study import Study
 
-_TWO = {"method": "qdwh", "steps": 2, "placement": "none"}
+# As in the authors' program: two steps, from the roundoff of numpy.float64.
+_TWO = {"method": "qdwh", "steps": 2, "rcond": 2.0**-53, "placement": "none"}
 _HALF = {**_TWO, "momentum": 0.5}
 # method: family, learning rate, its decay in 25 steps, options
 RUNS = {
@@ -13,8 +14,8 @@ RUNS = {
     "polar-first": ("polargrad", 100.0, None, {**_HALF, "placement": "polar-first"}),
     "polar-first-0.95": ("polargrad", 100.0, None, {**_TWO, "placement": "polar-first"}),
     "muon": ("muon", 0.25, None, {"schedule": "jordan"}),
-    "muon-qdwh": ("muon", 0.25, None, {"schedule": "qdwh", "steps": 2}),
-    "muon-decay": ("muon", 0.25, 0.95, {"schedule": "qdwh", "steps": 2}),
+    "muon-qdwh": ("muon", 0.25, None, {"schedule": "qdwh"}),
+    "muon-decay": ("muon", 0.25, 0.95, {"schedule": "qdwh"}),
     "adam": ("adam", 5e-2, None, {}),
     "adam-decay": ("adam", 5e-2, 0.95, {}),
     "alternating": ("alternating", 50.0, None, {}),

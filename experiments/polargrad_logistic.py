@@ -3,7 +3,8 @@
 from experiments.polargrad_runs import train
 from experiments.study import Study
 
-_TWO = {"method": "qdwh", "steps": 2, "placement": "none"}
+# As in the authors' program: two steps, from the roundoff of numpy.float64.
+_TWO = {"method": "qdwh", "steps": 2, "rcond": 2.0**-53, "placement": "none"}
 # method: family, learning rate, its decay in 25 steps, options
 RUNS = {
     "polargrad": ("polargrad", 1.5e-7, None, _TWO),
@@ -13,8 +14,8 @@ RUNS = {
     "momentum-first-decay": ("polargrad", 2.5e-7, 0.95, {**_TWO, "placement": "momentum-first"}),
     "polar-first-decay": ("polargrad", 2.5e-7, 0.95, {**_TWO, "placement": "polar-first"}),
     "muon": ("muon", 0.1, None, {"schedule": "jordan"}),
-    "muon-qdwh": ("muon", 0.1, None, {"schedule": "qdwh", "steps": 2}),
-    "muon-decay": ("muon", 0.2, 0.95, {"schedule": "qdwh", "steps": 2}),
+    "muon-qdwh": ("muon", 0.1, None, {"schedule": "qdwh"}),
+    "muon-decay": ("muon", 0.2, 0.95, {"schedule": "qdwh"}),
     "adam": ("adam", 5e-3, None, {}),
     "adam-decay": ("adam", 1e-2, 0.95, {}),
 }

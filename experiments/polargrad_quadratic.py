@@ -3,7 +3,8 @@
 from experiments.polargrad_runs import train
 from experiments.study import Study
 
-_TWO = {"method": "qdwh", "steps": 2, "placement": "none"}
+# As in the authors' program: two steps, from the roundoff of numpy.float64.
+_TWO = {"method": "qdwh", "steps": 2, "rcond": 2.0**-53, "placement": "none"}
 _ALL = {"method": "qdwh", "placement": "none"}
 _ZOLO = {"method": "zolotarev", "placement": "none"}
 # method: family, learning rate, its decay in 25 steps, options
@@ -17,9 +18,9 @@ RUNS = {
     "momentum-first-decay": ("polargrad", 2.5e-7, 0.99, {**_TWO, "placement": "momentum-first"}),
     "polar-first-decay": ("polargrad", 5e-7, 0.99, {**_TWO, "placement": "polar-first"}),
     "muon": ("muon", 0.1, None, {"schedule": "jordan"}),
-    "muon-qdwh": ("muon", 0.1, None, {"schedule": "qdwh", "steps": 2}),
+    "muon-qdwh": ("muon", 0.1, None, {"schedule": "qdwh"}),
     "muon-zolotarev": ("muon", 0.1, None, {"schedule": "zolotarev"}),
-    "muon-decay": ("muon", 0.05, 0.99, {"schedule": "qdwh", "steps": 2}),
+    "muon-decay": ("muon", 0.05, 0.99, {"schedule": "qdwh"}),
     "adam": ("adam", 5e-2, None, {}),
     "adam-decay": ("adam", 5e-2, 0.99, {}),
     "newton": ("newton", 0.25, None, {}),

@@ -8,8 +8,8 @@ CAPTION = (
     "smaller). PolarGrad's steps carry the nuclear norm of the gradient and become small with it; "
     "Muon's do not, and it stalls at a gap that its rate decides, unless the rate decays. "
     "PolarGrad makes two steps of QDWH, as the paper's program does, which leave small singular "
-    "values unfinished; with the exact polar factor the same rate is too large and the method diverges. "
-    "Alone it is slow in flat directions, which momentum cures."
+    "values unfinished; with the exact polar factor the same rate is too large and the method "
+    "diverges. Alone it is slow in flat directions, which momentum cures."
 )
 
 

@@ -40,20 +40,24 @@ class Matrices:
             fused = checks.count(fused, "fused")
         object.__setattr__(self, "fused", fused)
 
-    def check(self, param, optimizer):
+    def check(self, param, name):
         """Raise unless a parameter can be read as matrices."""
         shape = tuple(param.shape)
         if len(shape) < 2:
             raise ValueError(
-                f"{optimizer} is for parameters with at least two axes, got shape {shape}; send "
-                "others elsewhere, see linalg_ml.optim.partition"
+                f"{name} must have at least two axes for this optimizer, got shape {shape}; send "
+                "it to another one, see linalg_ml.optim.partition"
             )
         rows = self._whole(param).shape[-2]
         parts = self.fused
         if isinstance(parts, int) and rows % parts:
-            raise ValueError(f"fused = {parts} must divide the {rows} outputs of shape {shape}")
+            raise ValueError(
+                f"fused = {parts} must divide the {rows} outputs of {name}, shape {shape}"
+            )
         if isinstance(parts, tuple) and sum(parts) != rows:
-            raise ValueError(f"fused = {parts} must add up to the {rows} outputs of shape {shape}")
+            raise ValueError(
+                f"fused = {parts} must add up to the {rows} outputs of {name}, shape {shape}"
+            )
 
     def split(self, a):
         """Return the list of (stacks of) matrices that an array holds."""

@@ -48,9 +48,12 @@ class ASGO(Rule):
         m, n = a.shape[-2:]
         return self.side == "left" or (self.side == "smaller" and m < n)
 
+    def check(self, param, name):
+        """Raise unless a parameter can be read as matrices."""
+        self.matrices.check(param, name)
+
     def init(self, param):
         """Return a mean of zero and, for each matrix, a statistic of zero."""
-        self.matrices.check(param, "ASGO")
         zeros = namespace(param).zeros_like(param)
         state = {"mean": zeros}
         for k, a in enumerate(self.matrices.split(zeros)):
@@ -114,9 +117,12 @@ class DASGO(Rule):
         if self.rms is not None:
             checks.number(self.rms, "rms", above=0)
 
+    def check(self, param, name):
+        """Raise unless a parameter can be read as matrices."""
+        self.matrices.check(param, name)
+
     def init(self, param):
         """Return a mean of zero and, for each matrix, a diagonal of zero."""
-        self.matrices.check(param, "DASGO")
         zeros = namespace(param).zeros_like(param)
         parts = self.matrices.split(zeros)
         diagonals = {f"square{k}": a[..., 0, :] + 0 for k, a in enumerate(parts)}

@@ -47,10 +47,9 @@ class Muon(WithMean):
             as_schedule(self.schedule, STEPS if self.steps is None else self.steps)
         as_policy(self.precision)
 
-    def init(self, param):
-        """Return a mean of zero."""
-        self.matrices.check(param, "Muon")
-        return super().init(param)
+    def check(self, param, name):
+        """Raise unless a parameter can be read as matrices."""
+        self.matrices.check(param, name)
 
     def update(self, grad, state, param, step):
         """Return the orthogonalised momentum."""

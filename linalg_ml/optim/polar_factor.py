@@ -19,6 +19,7 @@ from linalg_ml.matrix_functions.spectrum import adjoint
 RATIONAL = ("qdwh", "zolotarev")
 FACTORISING = (*RATIONAL, "svd")
 _NEWTON_SCHULZ = (1.5, -0.5)
+_NOISE = 1000  # roundoffs
 _DONE = 1e-6  # distance from one that the last Newton-Schulz step takes to the roundoff
 
 
@@ -43,8 +44,8 @@ def polar_factor(a, method, *, steps=None, rcond=None, precision=None):
         Steps to make. None: as many as all singular values above ``rcond`` need to get to one with
         a rational method, 8 with polynomials.
     rcond : float, optional
-        Smallest over largest singular value that a rational method resolves. None is the unit
-        roundoff.
+        Smallest over largest singular value that a rational method resolves. None is 1000 times
+        the unit roundoff: below, there is little but rounding errors, which would come up too.
     precision : None, str or Precision
         Arithmetic of the products; factorisations run in at least fp32.
 
@@ -70,7 +71,7 @@ def polar_factor(a, method, *, steps=None, rcond=None, precision=None):
     bound = wide.xp.where(bound > 0, bound, wide.xp.ones_like(bound))
     x, square = unit / bound, square / (bound * bound)
     u = wide.unit_roundoff
-    for f in rational_functions(method, max((rcond or u) * m**-0.25, u / 4), steps, u):
+    for f in rational_functions(method, max((rcond or _NOISE * u) * m**-0.25, u / 4), steps, u):
         x, square = apply_function(f, x, square, wide), None
     x = arithmetic.enter(x)
     return arithmetic.leave(apply_polynomial(x, _NEWTON_SCHULZ, arithmetic))

@@ -36,9 +36,12 @@ class PolarGrad(Rule):
             checks.number(self.rcond, "rcond", above=0, maximum=1)
         as_policy(self.precision)
 
+    def check(self, param, name):
+        """Raise unless a parameter can be read as matrices."""
+        self.matrices.check(param, name)
+
     def init(self, param):
         """Return a mean of zero, if there is momentum."""
-        self.matrices.check(param, "PolarGrad")
         if self.placement == "none":
             return {}
         return {"mean": namespace(param).zeros_like(param)}
@@ -123,7 +126,8 @@ def polargrad(
         are shorter than the nuclear norm says.
     rcond : float, optional
         Smallest singular value, relative to the largest, that "qdwh" and "zolotarev" resolve.
-        None is the unit roundoff. Larger values save steps.
+        None is 1000 times the unit roundoff. Larger values save steps, and suppress directions in
+        which the gradient is nothing but noise.
     precision : None, str or Precision
         Arithmetic of the products; factorisations run in at least fp32.
     fused, stacked, out_axis

@@ -37,6 +37,9 @@ class Rule:
     elementwise: ClassVar[bool] = False
     takes_complex: ClassVar[bool] = False
 
+    def check(self, param, name):
+        """Raise unless the rule is made for a parameter of this shape, called ``name``."""
+
     def init(self, param):
         """Return the state of a parameter: a dict of arrays."""
         return {}
@@ -88,6 +91,7 @@ class Leafwise:
                 f"{name} is complex, which {type(self.rule).__name__} is not defined for; "
                 "optimize its real and imaginary parts"
             )
+        self.rule.check(param, name)
 
     def check_state(self, state, param, name):
         """Raise unless a state has the entries and shapes that its parameter asks for."""

@@ -10,7 +10,18 @@ import inspect
 import torch
 
 from linalg_ml.kernels.dispatch import kernels
-from linalg_ml.optim import adam_family, equal_betas, factored, gradient_descent, sign_descent
+from linalg_ml.optim import (
+    adam_family,
+    eigenbasis,
+    equal_betas,
+    factored,
+    gradient_descent,
+    kronecker,
+    one_sided,
+    orthogonalized,
+    polar_gradient,
+    sign_descent,
+)
 from linalg_ml.optim.docstrings import adapted
 from linalg_ml.optim.in_place import fits, step_in_place
 from linalg_ml.optim.rules import check_grad
@@ -24,9 +35,11 @@ _EXAMPLE = """\
 >>> from linalg_ml.optim.torch import {name}
 >>> weight = torch.nn.Parameter(torch.ones(4, 3))
 >>> optimizer = {name}([weight], lr=0.01)
->>> loss = (weight**2).sum()
->>> loss.backward()
->>> optimizer.step()
+>>> for _ in range(2):
+...     loss = (weight**2).sum()
+...     optimizer.zero_grad()
+...     loss.backward()
+...     optimizer.step()
 >>> bool((weight**2).sum() < loss)
 True"""
 
@@ -264,3 +277,9 @@ Signum = optimizer_class(sign_descent.signum, "Signum")
 SignSGD = optimizer_class(sign_descent.sign_sgd, "SignSGD")
 MeanOfSigns = optimizer_class(sign_descent.mean_of_signs, "MeanOfSigns")
 Adafactor = optimizer_class(factored.adafactor, "Adafactor")
+Muon = optimizer_class(orthogonalized.muon, "Muon")
+PolarGrad = optimizer_class(polar_gradient.polargrad, "PolarGrad")
+Shampoo = optimizer_class(kronecker.shampoo, "Shampoo")
+SOAP = optimizer_class(eigenbasis.soap, "SOAP")
+ASGO = optimizer_class(one_sided.asgo, "ASGO")
+DASGO = optimizer_class(one_sided.dasgo, "DASGO")

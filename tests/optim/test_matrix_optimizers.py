@@ -275,7 +275,7 @@ def test_splitting_and_joining(shape, options):
 
 
 def test_what_does_not_fit_is_said():
-    with pytest.raises(ValueError, match=r"muon|Muon.*at least two axes.*partition"):
+    with pytest.raises(ValueError, match=r"^params must .*at least two axes.*partition"):
         optim.muon().init(np.zeros(3))
     with pytest.raises(ValueError, match="must divide the 4 outputs"):
         optim.muon(fused=3).init(np.zeros((4, 2)))
@@ -517,11 +517,18 @@ def test_soap_keeps_its_promise_of_memory():
 
 
 def test_the_rank_of_the_gradient_limits_polargrad():
-    """With zero singular values the step stays in the space of the gradient."""
+    """With zero singular values the step stays in the space of the gradient, more or less."""
     g = plain_gradient(START, 1)
-    transform = optim.polargrad(lr=1.0, placement="none", method="polar-express", steps=6)
-    updates, _ = transform.update(g, transform.init(START), START)
     u, s, vt = np.linalg.svd(g)
     assert s[2] < 1e-15
-    inner = u.T @ updates @ vt.T
-    assert abs(inner[2:, :]).max() < 1e-8 * abs(inner).max()
+    for options, noise in (
+        ({"method": "polar-express", "steps": 6}, 1e-8),
+        ({"method": "qdwh"}, 0.1),
+        ({"method": "zolotarev"}, 0.1),
+        ({"method": "qdwh", "rcond": 1e-6}, 1e-6),
+    ):
+        transform = optim.polargrad(lr=1.0, placement="none", **options)
+        updates, _ = transform.update(g, transform.init(START), START)
+        inner = u.T @ updates @ vt.T
+        assert abs(inner[2:, :]).max() < noise * abs(inner).max()
+        np.testing.assert_allclose(np.diag(inner)[:2], -s.sum(), rtol=0.1)
