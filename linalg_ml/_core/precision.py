@@ -8,6 +8,7 @@ whose every entry is exactly representable in the short format: products are sum
 rounded. Where it is *native* (on a GPU), the arrays have the short dtype itself.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, partial
 from math import prod
@@ -297,6 +298,24 @@ class Arithmetic:
             return self._gemm(a, x[..., None], 1.0, 0.0, None)[..., 0]
         rows = self._gemm(self.xp.reshape(x, (-1, x.shape[-1])), a.mT, 1.0, 0.0, None)
         return self.xp.reshape(rows, (*x.shape[:-1], a.shape[-2]))
+
+    def convolve(self, x, weights, bias=None, *, rectify=False):
+        """Return images x (batch, *grid, channels) convolved with 3 x 3 (x 3) stencils.
+
+        ``weights`` have shape (3, ..., 3, channels, out); around the images there are zeros.
+        Counted as the one product it is: all neighbourhoods times all stencils.
+        """
+        key = ((prod(x.shape[:-1]), prod(weights.shape[:-1])), weights.shape[-1])
+        self._multiplied[key] = self._multiplied.get(key, 0) + 1
+        if self.name == "tf32" and not self.native:
+            x, weights = self._round(x), self._round(weights)
+        each = self._short and self.policy.rounding == "each" and bias is not None
+        with self._library_mode() if self._enforced else nullcontext():
+            y = self.kernels.convolve(x, weights, None if each else bias, rectify and not each)
+        if each:
+            y = self.store(y) + bias
+            y = self.xp.where(y < 0, self.xp.zeros_like(y), y) if rectify else y
+        return self.store(y) if self._short else y
 
     def dot(self, x, y):
         """Return the inner products x^H y along the last axis, in at least fp32."""

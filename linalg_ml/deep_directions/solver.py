@@ -7,13 +7,16 @@ import numpy as np
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import astype, on_gpu
-from linalg_ml._core.precision import Arithmetic
+from linalg_ml._core.precision import UNIT_ROUNDOFF, Arithmetic
 from linalg_ml._core.result import Status
 from linalg_ml._core.solve import check_limits, solve
 from linalg_ml._core.verdict import host
 from linalg_ml.deep_directions.grid_system import ModelSystem
 from linalg_ml.krylov.krylov_method import CHECK_EVERY_ON_GPU, KrylovMethod, no_unknowns
 
+# A is singular along d where d^H A d is so many roundings of fp32, or of fp64, of its largest
+# value; in a shorter format that would be most of the spectrum.
+_FLAT = 10
 _SAFE_SQUARES = {"fp64": (1e-250, 1e250), "fp32": (1e-30, 1e30)}
 
 
@@ -88,7 +91,7 @@ class DeepConjugateDirections(KrylovMethod):
         d = store(kernels.combination(scale, q, weights, [d for d, _, _ in state.window]))
         ad, energy, descent = problem.energy(d, state.r)
         failed = ~((energy > 0) & (energy < xp.inf))
-        floor = 1e3 * arithmetic.unit_roundoff * state.largest
+        floor = _FLAT * min(arithmetic.unit_roundoff, UNIT_ROUNDOFF["fp32"]) * state.largest
         low = energy <= floor
         if _anywhere(low, arithmetic):  # d may be short, or A singular along it
             failed = failed | (low & (energy <= floor * arithmetic.norm(d) ** 2))
@@ -153,10 +156,6 @@ class DeepConjugateDirections(KrylovMethod):
             if report is not None:
                 return report
         return None
-
-    def patience(self, problem, arithmetic):
-        """Give up after 100 steps without progress."""
-        return 0, 100
 
     def finish(self, problem, state, arithmetic):
         """Return x in the shape of b, and how often the model's direction was not used."""

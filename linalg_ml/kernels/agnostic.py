@@ -1,5 +1,6 @@
 """Kernels in the Array API standard alone: the meaning of each, and the fallback for all."""
 
+import itertools
 from contextlib import nullcontext
 
 import numpy as np
@@ -196,6 +197,34 @@ def residual_gradient(a, x, b=None):
     product = xp.matmul(a, x[..., None])[..., 0]
     r = product if b is None else b - product
     return r, conj(xp.matmul(conj(r)[..., None, :], a)[..., 0, :])
+
+
+def convolve(x, weights, bias=None, rectify=False):
+    """Return the convolution of images with 3 x 3 (x 3) stencils, and zeros around the images.
+
+    ``x`` has shape (batch, *grid, channels), ``weights`` (3, ..., 3, channels, out) and ``bias``
+    (out,): y[p] = bias + sum_s x[p + s - 1] weights[s], as neural networks have it. ``rectify``
+    takes the positive part. 16-bit arrays are summed in fp32 and rounded once.
+    """
+    xp, short = namespace(x), dtype_name(x) in ("float16", "bfloat16")
+    dtype = x.dtype
+    if short:
+        x, weights = astype(x, xp.float32), astype(weights, xp.float32)
+        bias = None if bias is None else astype(bias, xp.float32)
+    grid = tuple(x.shape[1:-1])
+    for axis in range(1, 1 + len(grid)):
+        edge = xp.zeros_like(x[(*[slice(None)] * axis, slice(0, 1), ...)])
+        x = xp.concat([edge, x, edge], axis=axis)
+    y = None
+    for shift in itertools.product(range(3), repeat=len(grid)):
+        part = x[:, *(slice(s, s + n) for s, n in zip(shift, grid, strict=True)), :]
+        term = xp.matmul(part, weights[(*shift, slice(None), slice(None))])
+        y = term if y is None else y + term
+    if bias is not None:
+        y = y + bias
+    if rectify:
+        y = xp.where(y < 0, xp.zeros_like(y), y)  # NaN stays NaN
+    return astype(y, dtype) if short else y
 
 
 def _hadamard_matrix(order):

@@ -24,6 +24,8 @@ _FILES = {
     "jax": ("jax_",),
 }
 
+_FOR_ALL = ("agnostic", "grids")
+
 # Which file holds which kernel, known without importing any of them. The meaning of a kernel
 # stands in agnostic.py, or in numba_.py where there is no other.
 FILES_OF_KERNELS = {
@@ -71,6 +73,7 @@ FILES_OF_KERNELS = {
     "hadamard": ("agnostic", "numba_sketches"),
     "triangular_factor": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "residual_gradient": ("agnostic", "numpy_"),
+    "convolve": ("agnostic", "numpy_", "torch_", "jax_"),
     "dots": ("agnostic", "numba_directions"),
     "combination": ("agnostic", "numba_directions"),
     "minimizing_step": ("agnostic", "numba_directions"),
@@ -104,7 +107,7 @@ def kernels(library):
 
 
 def _find(library, name):
-    for file in (*_FILES.get(library, ()), "agnostic", "grids"):
+    for file in (*_FILES.get(library, ()), *_FOR_ALL):
         if file not in FILES_OF_KERNELS[name]:
             continue
         try:

@@ -8,6 +8,7 @@ from linalg_ml.kernels.blocks import lower_blocks
 _BLOCKED_FROM, _LEAF = 256, 64
 _CACHED = 1 << 16  # entries
 _SWEPT_BYTES = 1 << 21  # of a matrix that is to be read once
+_CONVOLVED_BYTES = 1 << 20  # of a piece of an image with its neighbours beside it
 
 # Sums of squares whose terms cannot have lost anything to overflow or underflow.
 _SAFE_SQUARES = {np.dtype(np.float32): (1e-20, 1e30), np.dtype(np.float64): (1e-250, 1e250)}
@@ -256,3 +257,56 @@ def residual_gradient(a, x, b=None):
             np.subtract(b[start : start + rows], part, out=part)
         gradient += part.conj() @ block
     return r, gradient.conj()
+
+
+def convolve(x, weights, bias=None, rectify=False):
+    """Return the convolution of images (batch, *grid, channels) with 3 x 3 (x 3) stencils.
+
+    The three neighbours along the last axis of the grid are laid side by side. Those along the
+    others are then whole rows further on, so nine (27) products become three (nine) longer ones.
+    """
+    channels, out = weights.shape[-2:]
+    y = np.empty((*x.shape[:-1], out), x.dtype)
+    if y.size == 0:
+        return y
+    first, *rest = x.shape[1:-1]
+    grouped = np.asarray(weights, x.dtype).reshape(-1, 3 * channels, out)
+    padded = int(np.prod([n + 2 for n in rest[:-1]])) * rest[-1]
+    thick = max(1, min(first, _CONVOLVED_BYTES // (3 * channels * x.itemsize * padded)))
+    for image, into in zip(x, y, strict=True):
+        for start in range(0, first, thick):
+            _convolve_slab(image, grouped, into[start : start + thick], start)
+    if bias is not None:
+        y += bias
+    if rectify:
+        np.maximum(y, 0, out=y)  # NaN stays NaN
+    return y
+
+
+def _convolve_slab(image, weights, into, start):
+    """Overwrite ``into`` with the layers of the convolution of an image from ``start`` on."""
+    channels, out = image.shape[-1], into.shape[-1]
+    layers, *rest = into.shape[:-1]
+    margins = [n + 2 for n in (layers, *rest[:-1])]
+    sides = np.zeros((*margins, rest[-1], 3 * channels), image.dtype)
+    before, after = max(start - 1, 0), min(start + layers + 1, len(image))
+    middle = (slice(before - start + 1, after - start + 1), *(slice(1, -1) for _ in rest[:-1]))
+    inside = image[before:after]
+    sides[(*middle, slice(1, None), slice(channels))] = inside[..., :-1, :]
+    sides[(*middle, slice(None), slice(channels, 2 * channels))] = inside
+    sides[(*middle, slice(-1), slice(2 * channels, None))] = inside[..., 1:, :]
+    # Points in the order of memory: a step along an axis is so many points.
+    steps = [int(np.prod(margins[i + 1 :])) * rest[-1] for i in range(len(margins))]
+    points = sides.reshape(-1, 3 * channels)
+    total = np.empty((layers * steps[0], out), into.dtype)
+    used = total[: len(points) - 2 * sum(steps)]
+    term = np.empty_like(used)
+    for k, shift in enumerate(np.ndindex(*[3] * len(steps))):
+        offset = sum(s * step for s, step in zip(shift, steps, strict=True))
+        target = term if k else used
+        np.matmul(points[offset : offset + len(used)], weights[k], out=target)
+        if k:
+            used += term
+    into[...] = total.reshape(layers, *margins[1:], rest[-1], out)[
+        (slice(None), *(slice(n) for n in rest[:-1]))
+    ]

@@ -115,3 +115,26 @@ def scatter_rows(a, rows, weights, size):
 def triangular_factor(a):
     """Return the R factor (..., n, n) of a QR factorisation of A (..., m, n), m >= n."""
     return torch.linalg.qr(a, mode="r")[1]
+
+
+def convolve(x, weights, bias=None, rectify=False):
+    """Return the convolution of images (batch, *grid, channels) with 3 x 3 (x 3) stencils."""
+    dims = x.ndim - 2
+    if dims not in (2, 3):
+        return agnostic.convolve(x, weights, bias, rectify)
+    function = torch.nn.functional.conv2d if dims == 2 else torch.nn.functional.conv3d
+    stencils = weights.permute(dims + 1, dims, *range(dims))
+    with _cudnn_obeys() if x.is_cuda and x.dtype == torch.float32 else nullcontext():
+        y = function(x.movedim(-1, 1), stencils, bias, padding=1).movedim(1, -1)
+    return torch.relu(y) if rectify else y
+
+
+def _cudnn_obeys():
+    """Return a context in which cuDNN uses TF32 only where it is allowed for products too."""
+    now = torch.backends.cudnn
+    return now.flags(
+        enabled=now.enabled,
+        benchmark=now.benchmark,
+        deterministic=now.deterministic,
+        allow_tf32=torch.get_float32_matmul_precision() != "highest",
+    )

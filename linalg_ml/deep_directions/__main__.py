@@ -1,0 +1,85 @@
+"""Train models from the command line: ``python -m linalg_ml.deep_directions train NAME``."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from linalg_ml.deep_directions.architecture import ARCHITECTURES
+from linalg_ml.deep_directions.training import RECIPES, draw_losses, train
+from linalg_ml.deep_directions.weights_file import save
+
+_NUMBERS = ("grid", "geometries", "rollout", "samples", "steps", "batch")
+
+
+def parser():
+    """Return the parser of the command line."""
+    top = argparse.ArgumentParser(prog="python -m linalg_ml.deep_directions")
+    commands = top.add_subparsers(dest="command", required=True)
+    one = commands.add_parser(
+        "train",
+        help="train a network, or go on with a training that was interrupted",
+        description="Train a network. The same command goes on where it was interrupted.",
+    )
+    one.add_argument("name", choices=sorted(ARCHITECTURES))
+    one.add_argument("--dimensions", type=int, choices=(2, 3), default=2)
+    one.add_argument("--out", type=Path, help="file of the weights; NAME-2d.npz by default")
+    one.add_argument("--plot", type=Path, help="draw the losses into this file (matplotlib)")
+    one.add_argument("--data", choices=("ritz", "sine"))
+    one.add_argument("--loss", choices=("residual", "energy"))
+    one.add_argument("--seed", type=int, dest="rng", default=0)
+    one.add_argument("--lr", type=float)
+    one.add_argument("--clip", type=float)
+    for name in _NUMBERS:
+        one.add_argument(f"--{name}", type=int)
+    return top
+
+
+def main(arguments=None):
+    """Run the command line; return the exit status."""
+    given = vars(parser().parse_args(arguments))
+    name, out, plot = given["name"], given.pop("out"), given.pop("plot")
+    out = out or Path(f"{name}-{given['dimensions']}d.npz")
+    kept = out.with_suffix(".checkpoint.npz")
+    options = {key: value for key, value in given.items() if value is not None}
+    options.pop("command"), options.pop("name")
+    options = {**RECIPES[name, given["dimensions"]], **options}
+    print(f"training {name}:", ", ".join(f"{k} {v}" for k, v in options.items()))
+    if kept.exists():
+        print(f"going on from {kept}")
+    try:
+        network = train(name, checkpoint=kept, callback=Printer(), **options)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; the same command goes on from {kept}")
+        return 130
+    save(out, network)
+    kept.unlink()
+    print(f"{out}: loss {network.provenance['validation']:.4g} on what was kept for validation")
+    if plot is not None:
+        draw_losses(network, plot)
+        print(plot)
+    return 0
+
+
+class Printer:
+    """Print a line about the training now and then."""
+
+    def __init__(self, seconds=5.0):
+        self.seconds, self.last = seconds, 0.0
+
+    def __call__(self, progress):
+        """Take note of one step."""
+        now = time.monotonic()
+        if now - self.last < self.seconds and progress.step < progress.steps:
+            return
+        self.last = now
+        minutes, seconds = divmod(round(progress.seconds_left), 60)
+        print(
+            f"step {progress.step} of {progress.steps}  loss {progress.loss:.4f}  "
+            f"validation {progress.validation:.4f}  {minutes}:{seconds:02d} left",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
