@@ -77,7 +77,7 @@ FILES_OF_KERNELS = {
     "minimizing_step": ("agnostic", "numba_directions"),
     "grid_product": ("grids", "numba_directions"),
     "grid_energy": ("grids", "numba_directions"),
-    "multigrid_cycle": ("grids", "numba_multigrid"),
+    "multigrid_cycle": ("grids", "numba_multigrid", "jax_"),
 }
 
 

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from linalg_ml.kernels import agnostic
+from linalg_ml.kernels import agnostic, grids
 from linalg_ml.kernels.blocks import product_by_halves
 
 # From this order on, and down to blocks of this order, on a CPU; XLA's own product elsewhere.
@@ -118,3 +118,8 @@ def convolve(x, weights, bias=None, rectify=False):
     if bias is not None:
         y = y + bias
     return (jnp.maximum(y, 0) if rectify else y).astype(x.dtype)
+
+
+def multigrid_cycle(levels, weights, sweeps, like):
+    """Return the function r -> u of `grids.multigrid_cycle`, compiled once for each shape."""
+    return jax.jit(grids.multigrid_cycle(levels, weights, sweeps, like))

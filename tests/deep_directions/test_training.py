@@ -13,11 +13,9 @@ from linalg_ml.deep_directions import (
     GridPoisson,
     Network,
     one_step_loss,
-    open_cells,
     train,
 )
 from linalg_ml.deep_directions.network import forward
-from linalg_ml.deep_directions.training_data import random_mask
 
 TINY = Architecture(channels=3, coarse=1, after=1)
 LINEAR = replace(TINY, bias=False, rectify=False, geometry=True, upsampling="linear", levels=2)
@@ -202,14 +200,3 @@ def test_wrong_arguments(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ImportError, match="training needs PyTorch"):
         train()
-
-
-@pytest.mark.parametrize("d", [2, 3])
-def test_random_masks_are_open_to_the_wall(d):
-    rng = np.random.default_rng(0)
-    fractions = []
-    for _ in range(20):
-        mask = random_mask((12,) * d, rng)
-        np.testing.assert_array_equal(mask, open_cells(mask))
-        fractions.append(mask.mean())
-    assert 0.3 < min(fractions) < 0.95 < max(fractions) <= 1

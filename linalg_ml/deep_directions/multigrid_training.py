@@ -1,0 +1,267 @@
+"""Training of the learned multigrid without derivatives."""
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from linalg_ml._core import checks
+from linalg_ml.deep_directions.multigrid import (
+    JACOBI,
+    LearnedMultigrid,
+    MultigridWeights,
+)
+from linalg_ml.deep_directions.obstacles import random_obstacles
+from linalg_ml.deep_directions.stencil import GridPoisson
+
+_SEARCHED = 40  # evaluations between two notes in the checkpoint
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class MultigridTraining:
+    """What `train_multigrid` found.
+
+    Attributes
+    ----------
+    weights : MultigridWeights
+        The best numbers seen.
+    loss : float
+        Their mean log contraction; exp of it is the factor by which a cycle shrinks the error.
+    losses : tuple of float
+        The best loss after each evaluation.
+    settings : dict
+        The arguments that decide the outcome.
+    """
+
+    weights: MultigridWeights
+    loss: float
+    losses: tuple
+    settings: dict
+
+
+def contraction(operator, cycle, /, *, steps=5, skipped=3, rng=0):
+    """Measure how much a multigrid cycle shrinks the error, iterated on its own.
+
+    Parameters
+    ----------
+    operator : GridPoisson
+    cycle : callable
+        r -> u on arrays of shape (..., *grid), such as ``LearnedMultigrid().prepare(operator)``.
+    steps, skipped : int
+        Errors start from white noise; of ``steps`` steps the first ``skipped``, in which what is
+        easy to remove goes, are not counted.
+    rng : None, int or numpy.random.Generator
+        Source of the noise.
+
+    Returns
+    -------
+    float
+        Mean over the counted steps of log(||e_new||_A / ||e||_A) for e_new = e - cycle(A e):
+        negative where the iteration converges. It tends to the log of the spectral radius.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from linalg_ml.deep_directions import GridPoisson, LearnedMultigrid, contraction
+    >>> a = GridPoisson(np.ones((64, 64), bool))
+    >>> rates = [contraction(a, LearnedMultigrid(w).prepare(a)) for w in ("jacobi", "learned")]
+    >>> [round(float(np.exp(rate)), 1) for rate in rates]
+    [0.3, 0.1]
+    """
+    rng = np.random.default_rng(rng)
+    e = operator.restrict(rng.standard_normal(operator.grid))
+    total = 0.0
+    ae, energy, _ = operator.energy(e, e)
+    for k in range(steps):
+        e = e - cycle(ae)
+        before = energy
+        ae, energy, _ = operator.energy(e, e)
+        if k >= skipped:
+            total += math.log(max(energy, 1e-300) / before) / 2
+        scale = 1 / math.sqrt(energy) if energy > 0 else 1.0
+        e, ae, energy = e * scale, ae * scale, energy * scale * scale
+    return total / (steps - skipped)
+
+
+def train_multigrid(
+    dimensions,
+    /,
+    *,
+    points=None,
+    masks=8,
+    evaluations=300,
+    coarsening="fractions",
+    start=None,
+    rng=0,
+    checkpoint=None,
+    callback=None,
+):
+    """Train the numbers of a `LearnedMultigrid` by the Nelder-Mead method.
+
+    Parameters
+    ----------
+    dimensions : 2 or 3
+    points : int, optional
+        Cells along each side of the grids trained on; 64 in 2D and 16 in 3D if None.
+    masks : int
+        Number of random grids, with Dirichlet and Neumann solids in turn.
+    evaluations : int
+        Number of times the loss is computed: the mean `contraction` over the grids.
+    coarsening : "fractions" or "masks"
+        See `LearnedMultigrid`.
+    start : MultigridWeights, optional
+        Where to begin; damped Jacobi and linear interpolation if None.
+    rng : int
+        Seed of the grids and of the noise.
+    checkpoint : path, optional
+        A JSON file in which the search is noted every 40 evaluations. Where it exists, the search
+        goes on from it; the other arguments must be those it was begun with, but for
+        ``evaluations``.
+    callback : callable, optional
+        Called with (evaluations made, best loss) now and then.
+
+    Returns
+    -------
+    MultigridTraining
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the checkpoint belongs to another training.
+
+    Notes
+    -----
+    No derivatives are needed for 6 or 7 numbers: 300 evaluations take about half a minute on one
+    core. The numbers found serve grids of any size, since they are the same on all levels.
+
+    References
+    ----------
+    A. Katrutsa, T. Daulbaev, I. Oseledets, "Deep multigrid: learning prolongation and restriction
+    matrices", arXiv:1711.03825.
+
+    Examples
+    --------
+    >>> from linalg_ml.deep_directions import train_multigrid
+    >>> found = train_multigrid(2, points=16, masks=2, evaluations=60)
+    >>> found.losses[-1] < found.losses[0]
+    True
+    """
+    checks.choice(str(dimensions), ("2", "3"), "dimensions")
+    points = {2: 64, 3: 16}[dimensions] if points is None else checks.count(points, "points")
+    settings = {
+        "dimensions": dimensions,
+        "points": points,
+        "masks": checks.count(masks, "masks"),
+        "coarsening": coarsening,
+        "start": asdict(start or JACOBI[dimensions]),
+        "seed": checks.count(rng, "rng", minimum=0),
+    }
+    settings = json.loads(json.dumps(settings))
+    search = _Search(settings, checks.count(evaluations, "evaluations"), checkpoint, callback)
+    return search.run()
+
+
+class _Search:
+    """A Nelder-Mead search that can be interrupted: what was computed is not computed again."""
+
+    def __init__(self, settings, evaluations, checkpoint, callback):
+        self.settings, self.evaluations = settings, evaluations
+        self.checkpoint, self.callback = checkpoint, callback
+        rng = np.random.default_rng(settings["seed"])
+        grid = (settings["points"],) * settings["dimensions"]
+        self.operators = [
+            GridPoisson(random_obstacles(grid, rng=rng), solids=("dirichlet", "neumann")[k % 2])
+            for k in range(settings["masks"])
+        ]
+        start = settings["start"]
+        first = [*start["stencil"], *start["interpolation"], start["correction"]]
+        self.simplex = np.array([first] * (len(first) + 1))
+        self.simplex[range(1, len(first) + 1), range(len(first))] += 0.1
+        self.seen, self.losses = {}, []
+        if checkpoint is not None and os.path.exists(checkpoint):
+            self._resume()
+
+    def run(self):
+        from scipy.optimize import minimize
+
+        while len(self.losses) < self.evaluations:
+            budget = min(_SEARCHED, self.evaluations - len(self.losses))
+            known = len(self.simplex)
+            result = minimize(
+                self.loss,
+                self.simplex[0],
+                method="Nelder-Mead",
+                options={
+                    "initial_simplex": self.simplex,
+                    "maxfev": budget + known,  # the corners are known already
+                    "xatol": 0,
+                    "fatol": 0,
+                },
+            )
+            self.simplex = result.final_simplex[0]
+            self._note()
+        best = min(self.seen, key=self.seen.get)
+        return MultigridTraining(
+            self.weights(best), self.seen[best], tuple(self.losses), self.settings
+        )
+
+    def weights(self, numbers):
+        size = self.settings["dimensions"] + 1
+        return MultigridWeights(
+            tuple(map(float, numbers[:size])),
+            tuple(map(float, numbers[size : size + 2])),
+            float(numbers[-1]),
+        )
+
+    def loss(self, numbers):
+        key = tuple(map(float, numbers))
+        if key not in self.seen:
+            model = LearnedMultigrid(self.weights(key), self.settings["coarsening"], "fp64")
+            rates = [
+                contraction(a, model.prepare(a), rng=[self.settings["seed"], k])
+                for k, a in enumerate(self.operators)
+            ]
+            self.seen[key] = float(np.mean(rates))
+            self.losses.append(min(self.seen.values()))
+        return self.seen[key]
+
+    def _note(self):
+        if self.callback is not None:
+            self.callback(len(self.losses), self.losses[-1])
+        if self.checkpoint is None:
+            return
+        corners = [tuple(map(float, corner)) for corner in self.simplex]
+        content = {
+            "format": _FORMAT,
+            "settings": self.settings,
+            "simplex": corners,
+            "values": [self.seen[corner] for corner in corners],
+            "losses": self.losses,
+        }
+        beside = f"{self.checkpoint}.new"
+        with open(beside, "w") as file:
+            json.dump(content, file)
+        os.replace(beside, self.checkpoint)
+
+    def _resume(self):
+        try:
+            with open(self.checkpoint) as file:
+                content = json.load(file)
+            known = content["format"] == _FORMAT
+            settings, losses = content["settings"], list(content["losses"])
+            simplex, values = np.array(content["simplex"]), content["values"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"checkpoint {self.checkpoint} cannot be read: {error}") from error
+        if not known or settings != self.settings:
+            differing = [
+                name for name in self.settings if settings.get(name) != self.settings[name]
+            ]
+            raise ValueError(
+                f"checkpoint {self.checkpoint} belongs to another training: it differs in "
+                f"{', '.join(differing) or 'its format'}"
+            )
+        self.simplex, self.losses = simplex, losses
+        self.seen = dict(zip(map(tuple, simplex.tolist()), values, strict=True))
