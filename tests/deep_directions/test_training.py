@@ -182,6 +182,23 @@ def test_the_command_line_trains_writes_and_draws(tmp_path, monkeypatch, capsys)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["linear-2d.npz", "losses.png"]
 
 
+def test_the_command_line_trains_the_multigrid(tmp_path, monkeypatch, capsys):
+    from linalg_ml.deep_directions import MultigridWeights, train_multigrid
+    from linalg_ml.deep_directions import __main__ as command
+
+    def short(dimensions, **options):
+        return train_multigrid(dimensions, points=8, masks=2, evaluations=12, **options)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "train_multigrid", short)
+    assert command.main(["train", "multigrid"]) == 0
+    said = capsys.readouterr().out
+    assert "evaluations" in said and MultigridWeights.__name__ in said
+    assert [p.name for p in tmp_path.iterdir()] == ["multigrid-2d.json"]
+    assert command.main(["train", "multigrid", "--grid", "8"]) == 2
+    assert "--grid is an option of networks" in capsys.readouterr().err
+
+
 def test_wrong_arguments(monkeypatch):
     for arguments, message in (
         ({"data": "noise"}, "data must be one of"),
