@@ -37,6 +37,6 @@ def draw(records):
         ax.set(xlabel="steps of Adam", ylabel=label, title=" and ".join(sorted(names)))
         ax.set_xlim(0, None)
         ax.legend()
-    figure.suptitle("A minute of training on a CPU: one step leaves about 0.1 of the residual",
+    figure.suptitle("Minutes of training on a CPU: one step leaves about a tenth of the residual",
                     fontsize=10)  # fmt: skip
     return figure

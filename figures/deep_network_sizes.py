@@ -38,6 +38,8 @@ def draw(records):
         ax.set(xscale="log", xlabel="N", xlim=(sizes[0] / 1.2, sizes[-1] * 1.2))
         plain_numbers(ax.xaxis, sizes)
         ax.axvline(2 * radius, color="#D55E00", linestyle=":", linewidth=0.8)
+    axes[0, 0].annotate(f"sees {radius}\ncells far", (2 * radius, 250), (-3, 0), fontsize=6,
+                        textcoords="offset points", ha="right", color="#D55E00")  # fmt: skip
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, handlelength=3)
     figure.suptitle("Past its receptive field the network of the paper slows down", fontsize=10)

@@ -2,14 +2,14 @@
 
 from figures.style import PALETTE
 
-BLUE, VERMILION, GREEN, PINK, SKY, ORANGE, BLACK, _ = PALETTE
-GREY = "#777777"
+BLUE, VERMILION, _, _, _, _, BLACK, _ = PALETTE
+GREY, WINE = "#777777", "#882255"
 
 # method: label, colour, marker, line
 _LOOKS = {
     "cg": ("CG", GREY, "v", ":"),
-    "multigrid": ("learned multigrid", GREEN, "^", "-."),
-    "linear": ("linear network, sees solids (ours)", BLUE, "o", "-"),
+    "multigrid": ("learned multigrid", BLUE, "o", "-"),
+    "linear": ("linear network, sees solids (ours)", WINE, "^", "-."),
     "paper-64": ("network of the paper", VERMILION, "s", "--"),
 }
 PRECISIONS = {"fp32": (BLACK, "-"), "fp16": (BLUE, "--"), "bf16": (VERMILION, "-.")}

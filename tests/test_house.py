@@ -45,6 +45,10 @@ ABOUT = {
         f"linalg_ml.kernels.{path.stem}": {"numba"}
         for path in (PACKAGE / "kernels").glob("numba_*.py")
     },
+    "linalg_ml.kernels.numba_": {"numba"},
+    "linalg_ml.kernels.numba_bandits": {"numba"},
+    "linalg_ml.kernels.numba_directions": {"numba"},
+    "linalg_ml.kernels.numba_relaxation": {"numba"},
     "linalg_ml.kernels.cupy_": {"cupy"},
     "linalg_ml.kernels.torch_": {"torch"},
     "linalg_ml.kernels.torch_foreach": {"torch"},

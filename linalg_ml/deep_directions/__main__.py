@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from linalg_ml.deep_directions.architecture import ARCHITECTURES
+from linalg_ml.deep_directions.multigrid_training import train_multigrid
 from linalg_ml.deep_directions.training import RECIPES, draw_losses, train
 from linalg_ml.deep_directions.weights_file import save
 
@@ -18,26 +19,31 @@ def parser():
     commands = top.add_subparsers(dest="command", required=True)
     one = commands.add_parser(
         "train",
-        help="train a network, or go on with a training that was interrupted",
-        description="Train a network. The same command goes on where it was interrupted.",
+        help="train a model, or go on with a training that was interrupted",
+        description="Train a model. The same command goes on where it was interrupted.",
     )
-    one.add_argument("name", choices=sorted(ARCHITECTURES))
+    one.add_argument("name", choices=[*sorted(ARCHITECTURES), "multigrid"])
     one.add_argument("--dimensions", type=int, choices=(2, 3), default=2)
-    one.add_argument("--out", type=Path, help="file of the weights; NAME-2d.npz by default")
-    one.add_argument("--plot", type=Path, help="draw the losses into this file (matplotlib)")
-    one.add_argument("--data", choices=("ritz", "sine"))
-    one.add_argument("--loss", choices=("residual", "energy"))
+    one.add_argument(
+        "--out", type=Path, help="file of the weights; NAME-2d.npz or, for multigrid, .json"
+    )
     one.add_argument("--seed", type=int, dest="rng", default=0)
-    one.add_argument("--lr", type=float)
-    one.add_argument("--clip", type=float)
+    networks = one.add_argument_group("networks", "the defaults depend on NAME")
+    networks.add_argument("--plot", type=Path, help="draw the losses into this file (matplotlib)")
+    networks.add_argument("--data", choices=("ritz", "sine"))
+    networks.add_argument("--loss", choices=("residual", "energy"))
+    networks.add_argument("--lr", type=float)
+    networks.add_argument("--clip", type=float)
     for name in _NUMBERS:
-        one.add_argument(f"--{name}", type=int)
+        networks.add_argument(f"--{name}", type=int)
     return top
 
 
 def main(arguments=None):
     """Run the command line; return the exit status."""
     given = vars(parser().parse_args(arguments))
+    if given["name"] == "multigrid":
+        return _train_multigrid(given)
     name, out, plot = given["name"], given.pop("out"), given.pop("plot")
     out = out or Path(f"{name}-{given['dimensions']}d.npz")
     kept = out.with_suffix(".checkpoint.npz")
@@ -58,6 +64,29 @@ def main(arguments=None):
     if plot is not None:
         draw_losses(network, plot)
         print(plot)
+    return 0
+
+
+def _train_multigrid(given):
+    """Train the numbers of the multigrid; the file keeps every evaluation."""
+    dimensions = given["dimensions"]
+    known = {"command", "name", "dimensions", "out", "rng"}
+    odd = [f"--{key}" for key, value in given.items() if value is not None and key not in known]
+    if odd:
+        print(f"{odd[0]} is an option of networks, not of the multigrid", file=sys.stderr)
+        return 2
+    out = given["out"] or Path(f"multigrid-{dimensions}d.json")
+    try:
+        found = train_multigrid(
+            dimensions,
+            rng=given["rng"],
+            checkpoint=out,
+            callback=lambda made, best: print(f"{made} evaluations  loss {best:.4f}", flush=True),
+        )
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; the same command goes on from {out}")
+        return 130
+    print(f"{out}: mean log contraction {found.loss:.4f}\n{found.weights}")
     return 0
 
 

@@ -123,8 +123,8 @@ def train(
     data : "ritz" or "sine"
         `ritz_mixtures` or `sine_mixtures`.
     geometries : int
-        Random arrangements of solids to train on, half with Dirichlet and half with Neumann
-        solids, besides the empty box that is all the paper trains on.
+        Draws of `random_obstacles` to train on, half with Dirichlet and half with Neumann solids,
+        besides the empty box that is all the paper trains on.
     loss : "residual" or "energy"
         `one_step_loss`, or the fraction of the squared energy norm of the error, e^T A e, that
         one step leaves. For this the samples are errors.

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from linalg_ml.deep_directions.obstacles import random_obstacles
 from linalg_ml.deep_directions.ritz import ritz_mixtures, sine_mixtures
-from linalg_ml.deep_directions.stencil import GridPoisson, open_cells
+from linalg_ml.deep_directions.stencil import GridPoisson
 
 HELD_BACK = 20  # one sample in so many is for validation
 
@@ -18,7 +19,7 @@ class Data:
         self.operators = [GridPoisson(np.ones(grid, bool))]
         for k in range(settings["geometries"]):
             solids = ("dirichlet", "neumann")[k % 2]
-            self.operators.append(GridPoisson(random_mask(grid, rng), solids=solids))
+            self.operators.append(GridPoisson(random_obstacles(grid, rng=rng), solids=solids))
         each = -(-settings["samples"] // len(self.operators))
         held = max(1, each // HELD_BACK)
         made = [self._draw(a, each, settings["data"], rng) for a in self.operators]
@@ -50,21 +51,3 @@ class Data:
         for operator, samples in zip(self.operators, self._kept, strict=True):
             for i in range(0, len(samples), self.size):
                 yield operator, torch.from_numpy(samples[i : i + self.size])
-
-
-def random_mask(grid, rng):
-    """Draw the open cells of a box with one to four solids in it: turned bricks and ellipsoids."""
-    d = len(grid)
-    while True:
-        centres = np.meshgrid(*((np.arange(n) + 0.5) / n for n in grid), indexing="ij")
-        mask = np.ones(grid, bool)
-        for _ in range(rng.integers(1, 5)):
-            place, axes = rng.uniform(0.15, 0.85, d), rng.uniform(0.04, 0.2, d)
-            turned = np.linalg.qr(rng.standard_normal((d, d)))[0]
-            offset = np.stack([c - p for c, p in zip(centres, place, strict=True)], axis=-1)
-            scaled = np.abs(offset @ turned) / axes
-            inside = scaled.max(-1) < 1 if rng.random() < 0.5 else (scaled**2).sum(-1) < 1
-            mask &= ~inside
-        mask = open_cells(mask)
-        if mask.any():
-            return mask

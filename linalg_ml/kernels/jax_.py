@@ -130,3 +130,11 @@ def convolve(x, weights, bias=None, rectify=False):
     if bias is not None:
         y = y + bias
     return (jnp.maximum(y, 0) if rectify else y).astype(x.dtype)
+
+
+
+
+
+def multigrid_cycle(levels, weights, sweeps, like):
+    """Return the function r -> u of `grids.multigrid_cycle`, compiled once for each shape."""
+    return jax.jit(grids.multigrid_cycle(levels, weights, sweeps, like))

@@ -13,11 +13,9 @@ from linalg_ml.deep_directions import (
     GridPoisson,
     Network,
     one_step_loss,
-    open_cells,
     train,
 )
 from linalg_ml.deep_directions.network import forward
-from linalg_ml.deep_directions.training_data import random_mask
 
 TINY = Architecture(channels=3, coarse=1, after=1)
 LINEAR = replace(TINY, bias=False, rectify=False, geometry=True, upsampling="linear", levels=2)
@@ -184,6 +182,23 @@ def test_the_command_line_trains_writes_and_draws(tmp_path, monkeypatch, capsys)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["linear-2d.npz", "losses.png"]
 
 
+def test_the_command_line_trains_the_multigrid(tmp_path, monkeypatch, capsys):
+    from linalg_ml.deep_directions import MultigridWeights, train_multigrid
+    from linalg_ml.deep_directions import __main__ as command
+
+    def short(dimensions, **options):
+        return train_multigrid(dimensions, points=8, masks=2, evaluations=12, **options)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "train_multigrid", short)
+    assert command.main(["train", "multigrid"]) == 0
+    said = capsys.readouterr().out
+    assert "evaluations" in said and MultigridWeights.__name__ in said
+    assert [p.name for p in tmp_path.iterdir()] == ["multigrid-2d.json"]
+    assert command.main(["train", "multigrid", "--grid", "8"]) == 2
+    assert "--grid is an option of networks" in capsys.readouterr().err
+
+
 def test_wrong_arguments(monkeypatch):
     for arguments, message in (
         ({"data": "noise"}, "data must be one of"),
@@ -202,14 +217,3 @@ def test_wrong_arguments(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(ImportError, match="training needs PyTorch"):
         train()
-
-
-@pytest.mark.parametrize("d", [2, 3])
-def test_random_masks_are_open_to_the_wall(d):
-    rng = np.random.default_rng(0)
-    fractions = []
-    for _ in range(20):
-        mask = random_mask((12,) * d, rng)
-        np.testing.assert_array_equal(mask, open_cells(mask))
-        fractions.append(mask.mean())
-    assert 0.3 < min(fractions) < 0.95 < max(fractions) <= 1
