@@ -7,11 +7,12 @@ import numpy as np
 
 from experiments.study import Study
 from linalg_ml import cg, deep_conjugate_directions, deflated_cg
-from linalg_ml.deep_directions import GridPoisson, LearnedMultigrid
+from linalg_ml.deep_directions import GridPoisson, LearnedMultigrid, load
 from linalg_ml.krylov import ic0, jacobi
 
 RTOL = 1e-8
 POINTS_OF_A_CURVE = 60
+NETWORK_UP_TO = 64  # cells along a side
 MULTIGRIDS = {
     "geometric": LearnedMultigrid("jacobi"),
     "learned": LearnedMultigrid(),
@@ -53,6 +54,8 @@ def solvers(a, b):
         "ic0": on_matrix(lambda: ic0(matrix)),
         **{name: on_grid(model) for name, model in MULTIGRIDS.items()},
     }
+    if a.dimensions == 2 and max(a.grid) <= NETWORK_UP_TO:
+        table["network"] = on_grid(load("paper-64-2d"))
     if find_spec("pyamg") is not None:
         from pyamg import ruge_stuben_solver
 
@@ -102,7 +105,7 @@ STUDY = Study(
         "A dipole on a square or cube of cells, empty or with a box inside, to 1e-8: conjugate "
         "gradients, deflated by 16 Ritz vectors, preconditioned by IC(0), by algebraic multigrid "
         "(pyamg's Ruge-Stuben, where it is installed), by geometric multigrid with damped Jacobi, "
-        "and by the learned multigrid. Iterations, and processor time of set-up and solution."
+        "by the learned multigrid, and on small grids by the network of the paper. Iterations, and processor time of set-up and solution."
     ),
     compute=compute,
     cells=lambda parameters: list(cells(parameters)),

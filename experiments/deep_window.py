@@ -64,9 +64,9 @@ STUDY = Study(
     title="Older directions against an inexact model",
     summary=(
         "A preconditioner, the incomplete Cholesky factor or a cycle of the learned multigrid, "
-        "with white noise of a given relative size added to each direction, in place of a network whose "
-        "output is neither linear nor symmetric. Steps to 1e-6 for 0, 1, 2, 4, 8 and all older "
-        "directions that a new one is made conjugate to."
+        "with white noise of a given relative size added to each direction, in place of a network "
+        "whose output is neither linear nor symmetric. Steps to 1e-6 for 0, 1, 2, 4, 8 and all "
+        "older directions that a new one is made conjugate to."
     ),
     compute=compute,
     cells=lambda parameters: list(cells(parameters)),

@@ -12,6 +12,7 @@ _LOOKS = {
     "amg": ("AMG-CG (pyamg, Ruge-Stuben)", PINK, "D", "-."),
     "geometric": ("multigrid-CG, damped Jacobi", ORANGE, "s", "--"),
     "learned-masks": ("learned multigrid, coarse masks", BLACK, "X", ":"),
+    "network": ("network of the paper", VERMILION, "*", "-."),
     "learned": ("learned multigrid, face fractions", BLUE, "o", "-"),
 }
 SOLVERS = tuple(_LOOKS)

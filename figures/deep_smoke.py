@@ -9,8 +9,8 @@ from figures.style import PAGE, groups
 CAPTION = (
     "Above: smoke rising around obstacles; its density after a quarter, a half, three quarters and "
     "all of the steps. Each step solves one Poisson problem with Neumann obstacles for the "
-    "pressure, to 1e-6, starting from the pressure before. Below: iterations and processor time of one thread "
-    "for these systems, step by step, for the learned multigrid (every step) and its "
+    "pressure, to 1e-6, starting from the pressure before. Below: iterations and processor time of "
+    "one thread for these systems, step by step, for the learned multigrid (every step) and its "
     "rivals (some of the steps). Every solver was set up once, which is not counted."
 )
 

@@ -43,6 +43,7 @@ OPTIONAL = (
 ABOUT = {
     "linalg_ml.kernels.numba_": {"numba"},
     "linalg_ml.kernels.numba_bandits": {"numba"},
+    "linalg_ml.kernels.numba_directions": {"numba"},
     "linalg_ml.kernels.numba_relaxation": {"numba"},
     "linalg_ml.kernels.cupy_": {"cupy"},
     "linalg_ml.kernels.torch_": {"torch"},

@@ -16,7 +16,7 @@ from linalg_ml.krylov.krylov_method import CHECK_EVERY_ON_GPU, KrylovMethod, no_
 
 # A is singular along d where d^H A d is so many roundings of fp32, or of fp64, of its largest
 # value; in a shorter format that would be most of the spectrum.
-_FLAT = 1e3
+_FLAT = 10
 _SAFE_SQUARES = {"fp64": (1e-250, 1e250), "fp32": (1e-30, 1e30)}
 
 
@@ -156,10 +156,6 @@ class DeepConjugateDirections(KrylovMethod):
             if report is not None:
                 return report
         return None
-
-    def patience(self, problem, arithmetic):
-        """Give up after 100 steps without progress."""
-        return 0, 100
 
     def finish(self, problem, state, arithmetic):
         """Return x in the shape of b, and how often the model's direction was not used."""

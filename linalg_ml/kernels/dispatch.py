@@ -24,6 +24,8 @@ _FILES = {
     "jax": ("jax_",),
 }
 
+_FOR_ALL = ("agnostic", "grids")
+
 # Which file holds which kernel, known without importing any of them. The meaning of a kernel
 # stands in agnostic.py, or in numba_.py where there is no other.
 FILES_OF_KERNELS = {
@@ -105,7 +107,7 @@ def kernels(library):
 
 
 def _find(library, name):
-    for file in (*_FILES.get(library, ()), "agnostic", "grids"):
+    for file in (*_FILES.get(library, ()), *_FOR_ALL):
         if file not in FILES_OF_KERNELS[name]:
             continue
         try:

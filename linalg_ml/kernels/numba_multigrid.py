@@ -9,17 +9,8 @@ loop asks where it is.
 import itertools
 
 import numpy as np
-from numba import njit
 
-
-def _compiled(function):
-    # Only the contraction a * b + c is left to the compiler: no sum is put in another order.
-    options = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
-    try:
-        return njit(function, cache=True, **options)
-    except RuntimeError:  # no folder to keep it in
-        return njit(function, **options)
-
+from linalg_ml.kernels.numba_relaxation import _compiled
 
 # Rows -------------------------------------------------------------------------------------------
 
@@ -425,7 +416,7 @@ def _solve_3d(r, u, grid, weights, sweeps, t, v, s, w):
 
 
 def multigrid_cycle(levels, weights, sweeps, like):
-    """Return the function r -> u of `grid_multigrid.multigrid_cycle`, with memory of its own."""
+    """Return the function r -> u of `grids.multigrid_cycle`, with memory of its own."""
     dtype = like.dtype.type
     grids = [_Grid(level, at > 0, weights, dtype) for at, level in enumerate(levels)]
     numbers = tuple(map(dtype, weights.stencil))

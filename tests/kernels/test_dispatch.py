@@ -61,18 +61,19 @@ def test_every_kernel_says_what_it_does(name):
 
 
 def test_a_library_gets_its_own_kernel_first(xp):
-    numba = ("", "relaxation", "bandits", "coordinate", "sketches")
+    numba = ("", "relaxation", "bandits", "coordinate", "sketches", "directions", "multigrid")
+    for_all = ("agnostic", "grids")
     own = [*(f"numba_{topic}" for topic in numba), "numpy_"]
     own = {"numpy": own}.get(xp.library, [f"{xp.library}_"])
     for name, files in FILES_OF_KERNELS.items():
-        if not {*own, "agnostic"} & set(files):
+        if not {*own, *for_all} & set(files):
             with pytest.raises(NotImplementedError, match=f"{name!r} for arrays of {xp.library}"):
                 getattr(kernels(xp.library), name)
             continue
         function = getattr(kernels(xp.library), name)
         assert list(inspect.signature(function).parameters)
         home = function.__module__.rsplit(".", 1)[-1]
-        expected = next((file for file in own if file in files), "agnostic")
+        expected = next(file for file in (*own, *for_all) if file in files)
         assert home == expected
     assert library(xp.array([1.0])) == xp.library
 
