@@ -105,7 +105,8 @@ STUDY = Study(
         "A dipole on a square or cube of cells, empty or with a box inside, to 1e-8: conjugate "
         "gradients, deflated by 16 Ritz vectors, preconditioned by IC(0), by algebraic multigrid "
         "(pyamg's Ruge-Stuben, where it is installed), by geometric multigrid with damped Jacobi, "
-        "by the learned multigrid, and on small grids by the network of the paper. Iterations, and processor time of set-up and solution."
+        "by the learned multigrid, and on small grids by the network of the paper. Iterations, and "
+        "processor time of set-up and solution."
     ),
     compute=compute,
     cells=lambda parameters: list(cells(parameters)),
