@@ -45,16 +45,11 @@ ABOUT = {
         f"linalg_ml.kernels.{path.stem}": {"numba"}
         for path in (PACKAGE / "kernels").glob("numba_*.py")
     },
-    "linalg_ml.kernels.numba_": {"numba"},
-    "linalg_ml.kernels.numba_bandits": {"numba"},
-    "linalg_ml.kernels.numba_directions": {"numba"},
-    "linalg_ml.kernels.numba_relaxation": {"numba"},
     "linalg_ml.kernels.cupy_": {"cupy"},
     "linalg_ml.kernels.torch_": {"torch"},
     "linalg_ml.kernels.torch_foreach": {"torch"},
     "linalg_ml.kernels.jax_": {"jax"},
     "linalg_ml.optim.torch": {"torch"},
-    "linalg_ml.optim.torch_transforms": {"torch"},
     "linalg_ml.optim.optax": {"jax", "optax"},
 }
 VAGUE = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}

@@ -28,8 +28,6 @@ _FILES = {
 }
 _FOR_ALL = ("agnostic", "grids")  # in the Array API standard alone
 
-_FOR_ALL = ("agnostic", "grids")
-
 # Which file holds which kernel, known without importing any of them. The meaning of a kernel
 # stands in agnostic.py or grids.py, or in a file of numba's where there is no other.
 FILES_OF_KERNELS = {

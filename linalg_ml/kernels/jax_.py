@@ -114,11 +114,6 @@ def cond(predicate, then, otherwise, *operands):
     return then(*operands) if bool(predicate) else otherwise(*operands)
 
 
-def multigrid_cycle(levels, weights, sweeps, like):
-    """Return the function r -> u of `grids.multigrid_cycle`, compiled once for each shape."""
-    return jax.jit(grids.multigrid_cycle(levels, weights, sweeps, like))
-
-
 def convolve(x, weights, bias=None, rectify=False):
     """Return the convolution of images (batch, *grid, channels) with 3 x 3 (x 3) stencils."""
     axes = "DHW"[3 - (x.ndim - 2) :]
@@ -130,9 +125,6 @@ def convolve(x, weights, bias=None, rectify=False):
     if bias is not None:
         y = y + bias
     return (jnp.maximum(y, 0) if rectify else y).astype(x.dtype)
-
-
-
 
 
 def multigrid_cycle(levels, weights, sweeps, like):
