@@ -20,6 +20,9 @@ OURS = {
     "published-gaussian-vector": SketchedNewton.published(
         "gaussian-vector", inner_maxiter=PUBLISHED_CAP
     ),
+    "adaptive-l1": "adaptive-l1",
+    "l1": "l1",
+    "augmented-lagrangian": "augmented-lagrangian",
 }
 PEERS = ("trust-constr", "slsqp")
 

@@ -19,6 +19,9 @@ _LOOKS = {
     "published-gaussian-vector": ("as published, Gaussian vectors", PINK, "X", "--"),
     "kaczmarz": ("single rows (Kaczmarz)", VERMILION, "P", "--"),
     "gaussian-vector": ("Gaussian vectors", "#882255", "X", "--"),
+    "adaptive-l1": ("l1 merit, GMRES, adaptive", VERMILION, "D", "--"),
+    "l1": ("l1 merit, GMRES", SKY, "v", "--"),
+    "augmented-lagrangian": ("augmented Lagrangian", PINK, "P", "-."),
     "trust-constr": ("SciPy trust-constr", GREY, "D", ":"),
     "slsqp": ("SciPy SLSQP", "#882255", "X", ":"),
 }

@@ -41,6 +41,7 @@ TEXTS = {
     "sketch_error": ("the sketch", r"$\|\mathrm{fl}(SA)-SA\|_F\,/\,\|SA\|_F$"),
     "subspace_error": ("every direction", r"error $\|(\mathrm{fl}(SA)-SA)R^{-1}\|_2$"),
     "backward_error": ("the backward error", "relative backward error"),
+    "system_residual": ("the residual", r"$\|b-Kz\|\,/\,\|b\|$"),
     "solution_error": ("the solution", r"error $\|x-x_*\|\,/\,\|x_*\|$"),
 }
 QUESTIONS = {"check": "What you can check", "error": "What you want"}

@@ -12,6 +12,7 @@ from linalg_ml.constrained.newton_type import NewtonTypeMethod, near_singular, s
 
 _LEAST_DELTA = 1e-6
 _LARGEST_ETA1, _LEAST_ETA2 = 1e8, 1e-8
+_TINY = 1 / 16  # a step so short says that stationarity weighs too much
 _FEW, _MANY = 2, 60  # halvings of a step before the model is made more convex, and at the end
 
 
@@ -108,6 +109,9 @@ class SketchedNewton(NewtonTypeMethod):
             halvings = _FEW if left else _MANY
             accepted, culprit = backtrack(problem, point, step, slope, value, self.beta, halvings)
             if accepted is not None:
+                if self.retries and accepted.alpha < _TINY:
+                    lighter = max(0.1 * penalties.eta2, 100 * _LEAST_ETA2)
+                    penalties = replace(penalties, eta2=min(lighter, penalties.eta2))
                 return self.moved(problem, state, accepted, penalties, steps)
             if left:
                 extra = max(10 * extra, 0.1 * max(1e-3, float(abs(known.curvatures).max())))

@@ -123,9 +123,10 @@ def sketched_newton(
     most -eta2 / 2 ||(grad_x L, c)||^2. B is the Hessian H of the Lagrangian, changed on the
     null space of the Jacobian G where it is not positive definite there: negative curvatures
     are replaced by their sizes. If the step is shorter than 1/4, up to three more directions
-    are tried, with more curvature each. Where G is rank-deficient its rows are combined to
-    independent ones. "published" adds ||H||_F + 0.1 times the identity instead, tries one
-    direction, stops at a rank-deficient G, and asks of the inner solver for
+    are tried, with more curvature each; if the last is still shorter than 1/16, eta2 falls by
+    10. Where G is rank-deficient its rows are combined to independent ones. "published" adds
+    ||H||_F + 0.1 times the identity instead, tries one direction, stops at a rank-deficient G,
+    and asks of the inner solver for
 
         ||K|| Psi ||r|| <= delta ||(grad_x L, c)||
 
