@@ -8,6 +8,7 @@ from linalg_ml._core.result import UserFunctionError
 # f(x + h) - 2 f(x) + f(x - h) grows by 4 with 2 h where f is smooth, by 2 at a kink, by 1 at a
 # jump; what is below so many roundings of f says nothing.
 _SMOOTH, _NOISE = 2.4, 1e3
+_SLIGHT = 1e-5  # a change of slope, relative to the largest slope, that is not reported
 
 
 def jacobian(function, x, name):
@@ -83,8 +84,10 @@ def _look_at(middle, values, u, name, i):
         raise UserFunctionError(f"{name}(x) returned NaN or infinity near x")
     near = np.abs(values[2] - 2 * middle + values[1])
     far = np.abs(values[3] - 2 * middle + values[0])
-    size = np.max([np.abs(value) for value in values], axis=0)
-    kink = (near > _NOISE * u * size) & (far < _SMOOTH * near)
+    # Entries may be small by cancellation: the rounding is that of the largest.
+    size = max((np.max(np.abs(value), initial=0.0) for value in values), default=0.0)
+    change = np.max(np.abs(values[2] - values[1]), initial=0.0)
+    kink = (near > max(_NOISE * u * size, _SLIGHT * change)) & (far < _SMOOTH * near)
     if np.any(kink):
         raise UserFunctionError(
             f"{name} is not differentiable near x: its one-sided slopes in x[{i}] differ"
