@@ -41,6 +41,7 @@ _PLACES = {
     "linalg_ml.sketching.nystrom": ("nystrom",),
     "linalg_ml.sketching.projection": ("sketch_and_project",),
     "linalg_ml.sketching.trace": ("estimate_trace",),
+    "linalg_ml.low_rank.robust_pca": ("robust_pca",),
     "linalg_ml.low_rank.square": ("square_reshape",),
     "linalg_ml.low_rank.tensor": ("complete_tensor", "robust_tensor_pca"),
     "linalg_ml._core.precision": ("Precision", "matmul", "round_to"),
@@ -48,7 +49,15 @@ _PLACES = {
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ALIASES = {"matrix_sign": "signm"}
-_ROOMS = ("krylov", "low_rank", "matrix_functions", "metrics", "problems", "relaxation", "sketching")
+_ROOMS = (
+    "krylov",
+    "low_rank",
+    "matrix_functions",
+    "metrics",
+    "problems",
+    "relaxation",
+    "sketching",
+)
 _MEANT = {
     "conjugate_gradient": "cg",
     "conjugate_gradients": "cg",
@@ -59,6 +68,8 @@ _MEANT = {
     "nearest_psd": "project_psd",
     "polar_decomposition": "polar",
     "polar_express": "orthogonalize",
+    "pcp": "robust_pca",
+    "rpca": "robust_pca",
     "sign": "signm",
     "spectral_clip": "clip_singular_values",
     "sqrt": "sqrtm",

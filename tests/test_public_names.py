@@ -38,6 +38,7 @@ NAMES = {
     "project_psd",
     "relaxation",
     "randomized_svd",
+    "robust_pca",
     "robust_tensor_pca",
     "round_to",
     "schedule",
@@ -87,6 +88,7 @@ SOLVERS = [
     linalg_ml.estimate_trace,
     linalg_ml.nystrom,
     linalg_ml.randomized_svd,
+    linalg_ml.robust_pca,
     linalg_ml.sketch_and_project,
     linalg_ml.sketched_lstsq,
     linalg_ml.sketching.range_finder,
@@ -136,5 +138,5 @@ def test_near_misses_get_a_hint(wrong, right):
 
 
 def test_unknown_names_get_none():
-    with pytest.raises(AttributeError, match=r"has no attribute 'completely_else'$"):
-        _ = linalg_ml.completely_else
+    with pytest.raises(AttributeError, match=r"has no attribute 'quite_unheard_of'$"):
+        _ = linalg_ml.quite_unheard_of

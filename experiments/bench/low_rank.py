@@ -15,7 +15,8 @@ from linalg_ml.low_rank import AugmentedLagrangian, robust_pca
 
 def pursuit():
     """Principal component pursuit of a video: time to the stop, feasibility and objective."""
-    m = np.asarray(problems.surveillance_video(), dtype=np.float64)
+    frames = problems.surveillance_video()
+    m = frames.reshape(len(frames), -1).T.astype(np.float64)
     lam = max(m.shape) ** -0.5
     print(f"principal component pursuit, video of {m.shape[0]} pixels and {m.shape[1]} frames")
     robust_pca(m[:300], method="alm", maxiter=2)  # compiles

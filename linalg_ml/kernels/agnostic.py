@@ -217,6 +217,12 @@ def huber_terms(low, data, mask, bound, out=None):
     return g, xp.sum(g * g), xp.sum(excess), xp.sum(inner)
 
 
+def huber_sparse(low, data, mask, bound):
+    """Return data - low, shrunk towards zero by ``bound``, on the mask, and zero elsewhere."""
+    s = soft_threshold(data - low, bound)
+    return s if mask is None else namespace(s).where(mask, s, namespace(s).zeros_like(s))
+
+
 def huber_search(low, data, mask, bound, u, v, scale):
     """Return the inner products d.d, -d.s, s.s, g.d and -g.s on the mask.
 

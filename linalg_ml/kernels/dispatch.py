@@ -72,6 +72,7 @@ FILES_OF_KERNELS = {
     "triangular_factor": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "residual_gradient": ("agnostic", "numpy_"),
     "huber_terms": ("agnostic", "numba_low_rank"),
+    "huber_sparse": ("agnostic", "numba_low_rank"),
     "huber_search": ("agnostic", "numba_low_rank"),
     "rank_one_move": ("agnostic", "numba_low_rank"),
     "split_entries": ("agnostic", "numba_pursuit"),
@@ -79,6 +80,7 @@ FILES_OF_KERNELS = {
     "keep_close": ("agnostic", "numba_pursuit"),
     "kth_largest": ("agnostic", "numpy_"),
     "sampled_rank_one": ("numba_low_rank",),
+    "sampled_search": ("numba_low_rank",),
     "sampled_product": ("numba_low_rank",),
 }
 

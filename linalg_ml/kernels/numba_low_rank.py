@@ -38,6 +38,27 @@ def _huber_terms(low, data, mask, bound, out):
 
 
 @_compiled
+def _huber_sparse(low, data, mask, bound, out):
+    zero = bound - bound
+    for i in range(low.shape[0]):
+        for j in range(low.shape[1]):
+            if mask is None:
+                seen = True
+            else:
+                seen = mask[i, j]
+            s = zero
+            if seen:
+                r = data[i, j] - low[i, j]
+                if r > bound:
+                    s = r - bound
+                elif r < -bound:
+                    s = r + bound
+                elif r != r:
+                    s = r
+            out[i, j] = s
+
+
+@_compiled
 def _huber_search(low, data, mask, bound, u, v, scale):
     d11 = d12 = d22 = g1 = g2 = 0.0
     for i in range(low.shape[0]):
@@ -83,6 +104,24 @@ def _sampled_rank_one(low, keep, scale, u, v, starts, columns):
 
 
 @_compiled
+def _sampled_search(low, data, bound, u, v, scale, starts, columns):
+    d11 = d12 = d22 = g1 = g2 = 0.0
+    for i in range(starts.size - 1):
+        left = scale * u[i]
+        for k in range(starts[i], starts[i + 1]):
+            r = low[k] - data[k]
+            g = min(max(r, -bound), bound)
+            first = left * v[columns[k]] - low[k]
+            second = r - g
+            d11 += first * first
+            d12 += first * second
+            d22 += second * second
+            g1 += g * first
+            g2 += g * second
+    return d11, d12, d22, g1, g2
+
+
+@_compiled
 def _sampled_product(left, right, starts, columns, out):
     for i in range(starts.size - 1):
         row = left[i]
@@ -105,6 +144,15 @@ def huber_terms(low, data, mask, bound, out=None):
     turned = [x if x is None else x.T for x in (low, data, mask, out)]
     low, data, mask, memory = turned if _by_rows(low) else (low, data, mask, out)
     return out, *_huber_terms(low, data, mask, low.dtype.type(bound), memory)
+
+
+def huber_sparse(low, data, mask, bound):
+    """Return data - low, shrunk towards zero by ``bound``, on the mask, and zero elsewhere."""
+    out = np.empty_like(low)
+    turned = [x if x is None else x.T for x in (low, data, mask, out)]
+    low, data, mask, memory = turned if _by_rows(low) else (low, data, mask, out)
+    _huber_sparse(low, data, mask, low.dtype.type(bound), memory)
+    return out
 
 
 def huber_search(low, data, mask, bound, u, v, scale):
@@ -130,6 +178,13 @@ def sampled_rank_one(low, keep, scale, u, v, starts, columns):
     kind = low.dtype.type
     u, v = np.ascontiguousarray(u), np.ascontiguousarray(v)
     _sampled_rank_one(low, kind(keep), kind(scale), u, v, starts, columns)
+
+
+def sampled_search(low, data, bound, u, v, scale, starts, columns):
+    """Return the inner products of `huber_search` for the entries of a CSR pattern."""
+    kind = low.dtype.type
+    u, v = np.ascontiguousarray(u), np.ascontiguousarray(v)
+    return _sampled_search(low, data, kind(bound), u, v, kind(scale), starts, columns)
 
 
 def sampled_product(left, right, starts, columns):

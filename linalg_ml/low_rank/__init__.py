@@ -8,6 +8,7 @@ from linalg_ml.low_rank.alm import (
 from linalg_ml.low_rank.alternating import AlternatingProjections
 from linalg_ml.low_rank.automatic import AutomaticPenalised
 from linalg_ml.low_rank.corrective import CorrectiveFrankWolfe
+from linalg_ml.low_rank.estimator import RobustPCA
 from linalg_ml.low_rank.frank_wolfe import FrankWolfe
 from linalg_ml.low_rank.godec import GoDec
 from linalg_ml.low_rank.norm_constrained import NormConstrainedFrankWolfe
@@ -32,6 +33,7 @@ __all__ = [
     "Mixture",
     "NormConstrainedFrankWolfe",
     "RankConstrained",
+    "RobustPCA",
     "ScaledGradient",
     "SumOfNuclearNorms",
     "complete_tensor",

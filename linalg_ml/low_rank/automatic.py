@@ -41,7 +41,7 @@ class AutomaticPenalised(PenalisedMethod):
         if isinstance(state, CorrectiveState) and self.switches(problem, state):
             method, found = Fista(), state
             state = method.init(problem, arithmetic, found.low)
-            state.factors, state.leading = found.factors, found.leading
+            state.factors, state.checked = found.factors, found.checked
         return method.step(problem, state, arithmetic)
 
     def switches(self, problem, state):

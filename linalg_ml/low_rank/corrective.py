@@ -33,11 +33,14 @@ class CorrectiveFrankWolfe(PenalisedMethod):
         Accelerated proximal steps on the small matrix B of L = U B V^T after that, at most.
     oracle : {"bidiagonalization", "block", "power", "svd"}
         How the pairs are found.
+    accuracy : float, optional
+        Of the pairs, see `leading_pairs`; None asks for 0.1 / (k + 2) in step k.
     """
 
     block: int = 3
     inner: int = 5
     oracle: str = "bidiagonalization"
+    accuracy: float | None = None
 
     takes_samples = True  # of few observed entries, see `SampledPenalised`
 
@@ -58,7 +61,7 @@ class CorrectiveFrankWolfe(PenalisedMethod):
 
     def find_pairs(self, problem, state, arithmetic):
         """Return the leading triplets of the gradient."""
-        if state.gradient is None:
+        if not state.sums:
             self.evaluate(problem, state)
         if state.pairs is None:
             u, s, v, _ = leading_pairs(
@@ -67,7 +70,7 @@ class CorrectiveFrankWolfe(PenalisedMethod):
                 arithmetic,
                 problem.rng,
                 previous=state.leading,
-                accuracy=0.1 / (state.nit + 2),
+                accuracy=self.accuracy or 0.1 / (state.nit + 2),
                 oracle=self.oracle,
             )
             state.pairs, state.leading = (u, s, v), v
@@ -88,13 +91,15 @@ class CorrectiveFrankWolfe(PenalisedMethod):
         right, t = xp.linalg.qr(xp.concat([vh.mT, new_v], axis=1), mode="reduced")
         k = s.shape[0]
         core = wide.mm(r[:, :k] * s[None, :], t[:, :k].mT)
+        state.low = None  # room for the next one
         p, s, qh = self.correct(problem, state.gradient, (left, core, right), arithmetic)
         factors = wide.mm(left, p), s, wide.mm(qh, right.mT)
         return CorrectiveState(
             problem.low(factors),
             factors,
-            gradient=state.gradient,
+            gradient=state.gradient,  # its memory: there are no sums yet
             leading=state.leading,
+            checked=state.checked,
             nit=state.nit + 1,
         )
 
@@ -109,8 +114,7 @@ class CorrectiveFrankWolfe(PenalisedMethod):
         ahead, momentum, longest = core, 1.0, 0.0
         for inner in range(self.inner):
             if inner:
-                low = problem.low((left, ahead, right))
-                gradient = problem.huber(low, gradient)[0]
+                gradient = problem.huber(problem.low((left, ahead, right)), gradient)[0]
             slope = wide.mm(left.mT, problem.products(gradient, arithmetic).block(right))
             p, s, qh = arithmetic.kernels.thin_svd(ahead - slope)
             rank = int(host(xp.sum(astype(s > problem.lam_low_rank, xp.int32))))
@@ -133,16 +137,16 @@ class CorrectiveFrankWolfe(PenalisedMethod):
 def first_pair(problem, state, arithmetic, oracle):
     """Return the state moved to the best multiple of the leading pair of M if that is better."""
     xp = problem.xp
-    u, _, v, _ = leading_pairs(
-        problem.products(problem.data, arithmetic), 1, arithmetic, problem.rng, oracle=oracle
-    )
-    one = xp.ones_like(u[0, :])
-    low = problem.low((u, one, v.mT))
-    d11, _, _, inner, _ = map(host, problem.search(problem.zero(), u[:, 0], v[:, 0], 1.0, math.inf))
-    scale = -inner / d11 - problem.lam_low_rank / d11 if d11 > 0 else 0.0
-    _, squares, sparse_norm, _ = problem.huber(state.low)
+    products = problem.products(problem.data, arithmetic)
+    u, _, v, _ = leading_pairs(products, 1, arithmetic, problem.rng, oracle=oracle)
+    sums = problem.search(state.low, u[:, 0], v[:, 0], 1.0, math.inf)
+    size, inner = host(sums[0]), -host(sums[3])
+    scale = (inner - problem.lam_low_rank) / size if size > 0 else 0.0
+    memory, squares, sparse_norm, _ = problem.huber(state.low)
     before = problem.loss(squares, sparse_norm)
-    moved = CorrectiveState(scale * low, (u, scale * one, v.mT), leading=v)
-    _, squares, sparse_norm, _ = problem.huber(moved.low)
-    after = problem.loss(squares, sparse_norm) + problem.lam_low_rank * scale
-    return moved if scale > 0 and after < before else state
+    low = problem.move(state.low, 0.0, scale, u[:, 0], v[:, 0])
+    memory, squares, sparse_norm, _ = problem.huber(low, memory)
+    if scale > 0 and problem.loss(squares, sparse_norm) + problem.lam_low_rank * scale < before:
+        factors = u, scale * xp.ones_like(u[0, :]), v.mT
+        return CorrectiveState(low, factors, gradient=memory, leading=v)
+    return CorrectiveState(problem.move(low, 0.0, 0.0, u[:, 0], v[:, 0]), state.factors)

@@ -150,7 +150,7 @@ def _block(products, start, count, arithmetic, rng, accuracy):
         for _ in range(2):
             newest = newest - wide.mm(basis, wide.mm(basis.mT, newest))
             newest = xp.linalg.qr(newest, mode="reduced")[0]
-        newest = newest[:, :room]
+        newest = newest[:, : min(room, newest.shape[1])]
         basis = xp.concat([basis, newest], axis=1)
 
 

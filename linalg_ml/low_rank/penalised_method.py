@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from linalg_ml._core.namespace import to_numpy
 from linalg_ml._core.solve import Method
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.leading_pairs import leading_pairs
+from linalg_ml.low_rank.row_blocks import singular_values
 
 # Accuracy of the spectral norm in a lower bound: to go by, and to be trusted.
 _QUICK, _EXACT = 1e-4, 1e-8
@@ -18,7 +22,8 @@ class PenalisedState:
     ``low`` is the low-rank part as the problem stores it; its ``factors`` (u, s, vh) may be None
     where they are not known; ``sparse`` is None where it is the best one for ``low``. The rest is
     what was found out about ``low``: the gradient g there, ||g||_F^2, ||S||_1 and <g, M> in
-    ``sums``, the leading right singular vector of g, and the measures.
+    ``sums``, the leading right singular vector of g as the steps and as the checks know it, and
+    the measures.
     """
 
     low: Any
@@ -27,6 +32,7 @@ class PenalisedState:
     gradient: Any = None
     sums: tuple = ()
     leading: Any = None
+    checked: Any = None
     measures: Any = None
     exact: bool = False
 
@@ -76,16 +82,18 @@ class PenalisedMethod(Method):
         if state.sparse is not None:
             loss = problem.joint_loss(state.low, state.sparse)
         s = self.factors(problem, state)[1]
-        return loss + problem.lam_low_rank * host(problem.xp.sum(s))
+        if exact and problem.arithmetic.name not in ("fp64", "fp32") and not problem.sampled:
+            s = singular_values(problem, state.low)  # which is rounded, its factors are not
+        return loss + problem.lam_low_rank * float(np.sum(to_numpy(s), dtype=np.float64))
 
     def spectral_norm(self, problem, state, arithmetic, exact):
-        """Return ||g||_2, from above if ``exact``."""
-        _, s, state.leading, error = leading_pairs(
+        """Return ||g||_2, from above if ``exact``; the steps do not depend on having asked."""
+        _, s, state.checked, error = leading_pairs(
             problem.products(state.gradient, problem.wide),
             1,
             problem.wide,
-            problem.rng,
-            previous=state.leading,
+            np.random.default_rng(0),
+            previous=state.checked,
             accuracy=_EXACT if exact else _QUICK,
         )
         return host(s[0]) + (error if exact else 0.0)

@@ -68,7 +68,7 @@ class Fista(PenalisedMethod):
         uphill = host(problem.xp.sum((state.ahead - low) * change)) > 0
         weight, momentum = (0.0, 1.0) if uphill else _momentum(state.momentum)
         ahead = low if weight == 0 else low + weight * change
-        return ProximalState(low, factors, leading=state.leading, ahead=ahead, momentum=momentum)
+        return ProximalState(low, factors, checked=state.checked, ahead=ahead, momentum=momentum)
 
     def joint_step(self, problem, state, arithmetic):
         """Make a step in L and S."""
@@ -87,7 +87,7 @@ class Fista(PenalisedMethod):
             low,
             factors,
             sparse,
-            leading=state.leading,
+            checked=state.checked,
             ahead=ahead,
             sparse_ahead=sparse_ahead,
             momentum=momentum,
@@ -100,10 +100,11 @@ class Fista(PenalisedMethod):
             point, threshold, arithmetic, self.svd, rng=problem.rng, previous=previous
         )
 
-    def finish(self, problem, state, arithmetic):
-        """Return both parts, with orthonormal factors of the first."""
-        state.factors = refine_factors(self.factors(problem, state), arithmetic)
-        return super().finish(problem, state, arithmetic)
+    def objective(self, problem, state, squares, sparse_norm, exact):
+        """Return f at L and S, from singular values as good as L if ``exact``."""
+        if exact and state.factors is not None:
+            state.factors = refine_factors(state.low, state.factors, problem.wide)
+        return super().objective(problem, state, squares, sparse_norm, exact)
 
     def look_ahead(self, momentum):
         """Return the weight of the last change, and the next momentum."""

@@ -207,7 +207,8 @@ class Penalised(RobustProblem):
 
     def sparse(self, low):
         """Return the best S for L."""
-        return self.project(self.wide.kernels.soft_threshold(self.given - low, self.lam_sparse))
+        sparse = self.wide.kernels.huber_sparse
+        return sparse(low, self.given, self.mask, self.lam_sparse)
 
     def loss(self, squares, sparse_norm):
         """Return the objective without the nuclear norm."""

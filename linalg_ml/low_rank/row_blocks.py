@@ -7,7 +7,7 @@ import numpy as np
 from linalg_ml._core.namespace import astype, library, namespace, to_numpy
 from linalg_ml._core.verdict import host
 
-_BLOCK_BYTES = 1 << 22
+_BLOCK_BYTES = 1 << 20
 
 
 def row_blocks(a, least=1):

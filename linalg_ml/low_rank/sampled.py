@@ -58,9 +58,9 @@ class SampledPenalised(Penalised):
 
     def search(self, low, u, v, scale, bound):
         """Return the inner products that `huber_search` does."""
-        outer = self.move(np.zeros_like(low), 0.0, scale, u, v)
-        one = np.ones(1, low.dtype)
-        return self.wide.kernels.huber_search(low, self.given, None, bound, one, outer[0], 1.0)
+        search, pattern = self.wide.kernels.sampled_search, self.pattern
+        values = low[0], self.given[0]
+        return search(*values, bound, u, v, scale, pattern.indptr, pattern.indices)
 
     def move(self, low, keep, scale, u, v):
         """Return the observed entries of keep L + scale u v^T; ``low`` is consumed."""
@@ -139,6 +139,9 @@ def as_sampled(m, observed):
     rows = np.count_nonzero(observed, axis=1)
     starts = np.concatenate([[0], np.cumsum(rows)])
     kind = np.int32 if max(*m.shape, starts[-1]) < 2**31 else np.int64
-    columns = np.concatenate([np.flatnonzero(row) for row in observed]) if len(m) else starts[:0]
-    values = np.ascontiguousarray(m[observed])
-    return csr_array((values, columns.astype(kind), starts.astype(kind)), shape=m.shape)
+    columns, values = np.empty(starts[-1], kind), np.empty(starts[-1], m.dtype)
+    for i, row in enumerate(observed):
+        here = slice(starts[i], starts[i + 1])
+        columns[here] = np.flatnonzero(row)
+        values[here] = m[i, columns[here]]
+    return csr_array((values, columns, starts.astype(kind)), shape=m.shape)
