@@ -6,6 +6,8 @@ from experiments.low_rank_tensors import relative_error, tucker
 from experiments.study import Study
 from linalg_ml.low_rank import robust_pca, robust_tensor_pca
 
+METHODS = ("matrix", "horpca-s", "horpca-c")
+
 
 def compute(cell, context):
     """Recover some tensors by each method."""
@@ -16,7 +18,7 @@ def compute(cell, context):
         low *= size**1.5 / 6  # so that the entries are of the size 1/6
         wrong = rng.random(low.shape) < share
         given = low + wrong * rng.uniform(-1, 1, low.shape)
-        for method in cell["methods"]:
+        for method in METHODS:
             x, steps = recover(given, method, rank, cell["maxiter"])
             error = relative_error(x, low)
             yield {
@@ -47,11 +49,9 @@ def cells(parameters):
     """One cell for each rank and share of wrong entries."""
     for rank in parameters["ranks"]:
         for share in parameters["shares"]:
-            rest = {k: parameters[k] for k in ("size", "trials", "methods", "maxiter")}
+            rest = {k: parameters[k] for k in ("size", "trials", "maxiter")}
             yield {"rank": rank, "share": share, **rest}
 
-
-METHODS = ("matrix", "horpca-s", "horpca-c")
 
 STUDY = Study(
     name="robust_tensor",
@@ -69,7 +69,6 @@ STUDY = Study(
         "ranks": (1, 2, 3, 4, 6),
         "shares": (0.05, 0.1, 0.2, 0.3, 0.4),
         "trials": 1,
-        "methods": METHODS,
         "maxiter": 300,
     },
     full={
@@ -77,7 +76,6 @@ STUDY = Study(
         "ranks": (1, 2, 3, 4, 6, 8, 10, 12, 15),
         "shares": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5),
         "trials": 5,
-        "methods": METHODS,
         "maxiter": 1000,
     },
     quick_seconds=15,

@@ -6,8 +6,8 @@ from figures.style import PAGE, groups, new_figure
 
 CAPTION = (
     "Share of random tensors n x n x n x n of Tucker ranks (1, 1, 2, 2) completed to a relative "
-    "error of 1 %. Left: the square reshaping, whose rank is 1. Right: the sum of the nuclear norms "
-    "of all unfoldings. White crosses: no tensor was completed."
+    "error of 1 %. Left: the square reshaping, whose rank is 1. Right: the sum of the nuclear "
+    "norms of all unfoldings. White crosses: no tensor was completed."
 )
 TITLES = {"square": "square reshaping", "sum": "sum of nuclear norms"}
 
