@@ -41,7 +41,7 @@ _PLACES = {
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ADAPTERS = ("optax", "torch")
-__all__ = sorted([*_PLACE_OF, *_ADAPTERS])
+__all__ = sorted(_PLACE_OF)
 
 
 def __getattr__(name):

@@ -71,6 +71,11 @@ def adam(lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, correct_bia
     Transform
         State of a parameter: ``"mean"`` and ``"square"``, of its shape.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyperparameter is no number or out of its range.
+
     Notes
     -----
     M <- b1 M + (1 - b1) G, V <- b2 V + (1 - b2) G^2,
@@ -113,6 +118,11 @@ def adamw(lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01):
     -------
     Transform
         State of a parameter: ``"mean"`` and ``"square"``, of its shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyperparameter is no number or out of its range.
 
     Notes
     -----

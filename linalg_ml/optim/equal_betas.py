@@ -86,6 +86,11 @@ def equal_beta_adam(
     Transform
         State of a parameter: ``"mean"`` and ``"variance"`` (or ``"square"``), of its shape.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyperparameter is no number or out of its range.
+
     Notes
     -----
     D <- beta D + beta (1 - beta) (M - G)^2, M <- beta M + (1 - beta) G,

@@ -87,6 +87,11 @@ def adafactor(
         State of a matrix: ``"rows"`` of shape (..., m, 1), ``"columns"`` of shape (..., 1, n);
         of a vector ``"square"``.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyperparameter is no number or out of its range.
+
     Notes
     -----
     With w = t^decay: r <- (1 - w) r + w mean(G^2, over rows), c likewise over columns,

@@ -74,6 +74,12 @@ def sgd(lr, *, momentum=0.0, dampening=0.0, nesterov=False, weight_decay=0.0):
     Transform
         State of a parameter: ``"momentum"``, of its shape, where there is momentum.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyperparameter is no number or out of its range,
+        or ``nesterov`` has no momentum to look ahead along.
+
     Notes
     -----
     With G the gradient: G <- G + weight_decay W; B <- momentum B + (1 - dampening) G, B = G at

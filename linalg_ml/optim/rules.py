@@ -172,6 +172,20 @@ def from_rule(rule, lr, weight_decay=0.0):
     Transform
         Its state is ``{"count": updates made, "params": states}``, with a dict for each
         parameter: ``"step"``, ``"skipped"`` and what the rule remembers.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> import numpy as np
+    >>> from linalg_ml import optim
+    >>> @dataclass(frozen=True)
+    ... class Normalised(optim.Rule):
+    ...     def update(self, grad, state, param, step):
+    ...         return grad / np.linalg.norm(grad), state
+    >>> transform = optim.from_rule(Normalised(), lr=0.5)
+    >>> params = np.zeros(2)
+    >>> transform.update(np.array([3.0, 4.0]), transform.init(params), params)[0].round(3)
+    array([-0.3, -0.4])
     """
     leafwise = Leafwise(
         rule,

@@ -91,6 +91,11 @@ def lion(lr=1e-4, *, betas=(0.9, 0.99), weight_decay=0.0):
     Transform
         State of a parameter: ``"mean"``, of its shape.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyperparameter is no number or out of its range.
+
     Notes
     -----
     W <- (1 - lr weight_decay) W - lr sign(b1 M + (1 - b1) G), M <- b2 M + (1 - b2) G.
@@ -132,6 +137,11 @@ def signum(lr=1e-3, *, beta=0.9, nesterov=False, mollifier=0.0, weight_decay=0.0
     Transform
         State of a parameter: ``"mean"``, of its shape.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyperparameter is no number or out of its range.
+
     Notes
     -----
     M <- beta M + (1 - beta) G, W <- (1 - lr weight_decay) W - lr sign(M).
@@ -168,6 +178,11 @@ def sign_sgd(lr=1e-3, *, weight_decay=0.0):
     -------
     Transform
         It remembers nothing of the gradients.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyperparameter is no number or out of its range.
 
     Notes
     -----
@@ -206,6 +221,11 @@ def mean_of_signs(lr=1e-3, *, beta=0.9, weight_decay=0.0):
     -------
     Transform
         State of a parameter: ``"mean"``, of its shape.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a hyperparameter is no number or out of its range.
 
     Notes
     -----

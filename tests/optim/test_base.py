@@ -73,9 +73,10 @@ def test_libraries(xp):
 
 def test_traces_under_jit():
     jax = pytest.importorskip("jax")
+    schedule = optim.warmup_stable_decay(0.1, warmup=2, stable=2, decay=2)
     transform = optim.chain(
         optim.clip_by_global_norm(1.0),
-        optim.sgd(lr=optim.warmup_stable_decay(0.1, warmup=2, stable=2, decay=2), momentum=0.9),
+        optim.partition({"all": optim.sgd(lr=schedule, momentum=0.9)}, lambda path, a: "all"),
     )
     params = {"w": jax.numpy.ones((2, 3)), "b": (jax.numpy.ones(3), None)}
     grads = {"w": params["w"].at[0, 0].set(jax.numpy.nan), "b": (params["b"][0], None)}
@@ -86,8 +87,8 @@ def test_traces_under_jit():
         updates, traced = update(grads, traced, params)
         expected, eager = transform.update(same, eager, host)
     np.testing.assert_allclose(updates["b"][0][0], expected["b"][0][0], rtol=1e-6)
-    assert traced[1]["params"]["w"]["skipped"] == 3
-    assert traced[1]["params"]["b"][0]["step"] == 3
+    assert traced[1]["all"]["params"]["w"]["skipped"] == 3
+    assert traced[1]["all"]["params"]["b"][0]["step"] == 3
     assert not np.any(updates["w"])
 
 
@@ -229,3 +230,24 @@ def test_no_input_is_modified(xp):
         np.testing.assert_array_equal(xp.to_numpy(own["momentum"]), held)
     for grad, v in zip(grads, values, strict=True):
         np.testing.assert_array_equal(xp.to_numpy(grad), v.astype(xp.to_numpy(grad).dtype))
+
+
+@pytest.mark.torch
+def test_a_step_can_be_differentiated():
+    torch = pytest.importorskip("torch")
+    lr = torch.tensor(0.1, dtype=torch.float64, requires_grad=True)
+    params = torch.tensor([1.0, 2.0], dtype=torch.float64)
+    transform = optim.adamw(lr, weight_decay=0.5)
+    updates, _ = transform.update(3 * params, transform.init(params), params)
+    updates.sum().backward()
+    np.testing.assert_allclose(lr.grad, -(1 + 0.5) - (1 + 1.0), rtol=1e-7)
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in optim.__all__:
+        thing = getattr(optim, name)
+        assert thing.__doc__ and not isinstance(thing, type(np))
+        if not isinstance(thing, type):
+            assert "Examples\n" in thing.__doc__, name
+    with pytest.raises(AttributeError, match="has no attribute 'admw'"):
+        _ = optim.admw

@@ -301,6 +301,25 @@ def test_beside_torch_with_schedulers():
     np.testing.assert_allclose(ends[1], ends[0], rtol=0, atol=5e-6)
 
 
+@pytest.mark.parametrize(("name", "function", "settings"), CLASSES, ids=IDS)
+def test_nothing_is_read_back(name, function, settings):
+    """On tensors without values a look at one raises; so it would wait for a GPU."""
+    params = [torch.nn.Parameter(torch.empty(4, 3, device="meta")) for _ in range(2)]
+    optimizer = getattr(adapter, name)(params, lr=0.1, **settings)
+    for p in params:
+        p.grad = torch.empty_like(p)
+    optimizer.step()
+    transform = optim.chain(
+        optim.clip_by_global_norm(1.0),
+        getattr(optim, function)(optim.cosine(0.1, 10), **settings),
+        optim.decoupled_decay(0.1, lr=optim.linear_decay(0.1, 10)),
+    )
+    grads = [p.grad for p in params]
+    updates, state = transform.update(grads, transform.init(params), params)
+    assert updates[0].device.type == "meta"
+    assert int(state[1]["count"]) == 1  # what schedules look at stays on the host
+
+
 def test_nothing_warns():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
