@@ -105,6 +105,16 @@ def on_gpu(a):
     return False
 
 
+def is_readable(a):
+    """Say whether the values of ``a`` can be looked at for nothing: on a host, and not traced."""
+    name = library(a)
+    if name != "torch":
+        return name == "numpy"
+    torch = sys.modules["torch"]
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor(a)  # by torch.vmap and the like
+    return a.device.type == "cpu" and not wrapped and not torch.compiler.is_compiling()
+
+
 def device_key(a):
     """Return something hashable that tells devices of one library apart, None if traced."""
     place = getattr(a, "device", None)

@@ -4,6 +4,7 @@ from contextlib import ExitStack, contextmanager, nullcontext
 
 import torch
 
+from linalg_ml._core.namespace import is_readable
 from linalg_ml.kernels import agnostic
 from linalg_ml.kernels.blocks import adjoint, lower_blocks, product_by_halves
 
@@ -53,15 +54,29 @@ def _from_lower_half(a, b, alpha, beta, y):
     order = a.shape[-2]
     padded = order + _PADDING // a.dtype.itemsize
     out = a.new_empty((*a.shape[:-1], padded))[..., :order]
+    direct = a.ndim == 2 and is_readable(a) and not _is_learned(a, b, y)
     for rows, columns in lower_blocks(order, _LEAF):
         base = None if y is None or beta == 0 else y[..., rows, columns]
-        block = gemm(a[..., rows, :], b[..., :, columns], alpha, beta, base)
+        left, right, place = a[..., rows, :], b[..., :, columns], out[..., rows, columns]
         if rows == columns:
-            out[..., rows, columns] = 0.5 * (block + adjoint(block))
+            block = gemm(left, right, alpha, beta, base)
+            place.copy_(0.5 * (block + adjoint(block)))
+            continue
+        if not direct:
+            place.copy_(gemm(left, right, alpha, beta, base))
+        elif base is None:
+            torch.mm(left, right, out=place)
+            if alpha != 1:
+                place.mul_(alpha)
         else:
-            out[..., rows, columns] = block
-            out[..., columns, rows] = adjoint(block)
+            torch.addmm(base, left, right, beta=beta, alpha=alpha, out=place)
+        out[..., columns, rows] = adjoint(place)
     return out
+
+
+def _is_learned(*tensors):
+    """Say whether a gradient may be asked for with respect to one of these."""
+    return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
 gemm_native = gemm  # cuBLAS sums 16-bit products in fp32 and rounds once, the epilogue included

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import astype, dtype_name
+from linalg_ml._core.namespace import astype, dtype_name, is_readable
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.gram_form import apply_in_gram_form, choose_restarts
@@ -14,6 +14,8 @@ from linalg_ml.matrix_functions.iteration import apply_polynomial, warn_if_unsaf
 from linalg_ml.matrix_functions.product_costs import product_costs
 from linalg_ml.matrix_functions.schedules import schedule as published_schedule
 from linalg_ml.matrix_functions.spectrum import adjoint
+
+_PLAIN = (1e-15, 1e15)  # norms that have been computed without overflow or underflow
 
 
 @np.errstate(all="ignore")
@@ -160,6 +162,10 @@ def _scaled(x, rows, arithmetic):
         norm = frobenius(x)
         if np.isfinite(norm):
             return x if norm == 0 else x / (norm * norm.dtype.type(headroom))
+    elif x.ndim == 2 and is_readable(x):
+        norm = float(xp.linalg.vector_norm(x))
+        if _PLAIN[0] < norm < _PLAIN[1]:
+            return x / (norm * headroom)
     x = _below_one(x, xp)  # after which the plain norm is safe, and the faster one
     return _divided(x, xp.linalg.vector_norm(x, axis=(-2, -1)) * headroom, xp)
 

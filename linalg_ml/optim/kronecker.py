@@ -53,7 +53,7 @@ class Shampoo(Rule):
 
     def blocks(self, shape):
         """Return the slices of the blocks that have factors of their own."""
-        size = self.block or max(shape, default=1)
+        size = self.block or max(1, *shape)
         starts = [range(0, d, size) for d in shape]
         return [
             tuple(slice(i, min(i + size, d)) for i, d in zip(corner, shape, strict=True))

@@ -125,7 +125,7 @@ class DASGO(Rule):
         """Return a mean of zero and, for each matrix, a diagonal of zero."""
         zeros = namespace(param).zeros_like(param)
         parts = self.matrices.split(zeros)
-        diagonals = {f"square{k}": a[..., 0, :] + 0 for k, a in enumerate(parts)}
+        diagonals = {f"square{k}": namespace(a).sum(a, axis=-2) for k, a in enumerate(parts)}
         return {"mean": zeros, **diagonals}
 
     def update(self, grad, state, param, step):

@@ -12,6 +12,7 @@ from linalg_ml._core.namespace import (
     is_array,
     is_complex,
     is_full,
+    is_readable,
     library,
     namespace,
 )
@@ -272,22 +273,12 @@ def all_finite(a):
     That is on a CPU, with NumPy and PyTorch; the array has no axes.
     """
     xp = namespace(a)
-    if library(a) == "numpy" or _is_readable(a):
+    if is_readable(a):
         with np.errstate(all="ignore"):
             if bool(xp.isfinite(a.sum())):  # one pass; the sum of finite numbers may overflow
                 return True
             return bool(xp.all(xp.isfinite(a)))
     return xp.all(xp.isfinite(a))
-
-
-def _is_readable(a):
-    """Say whether ``a`` is a tensor of PyTorch whose values lie in front of us."""
-    if library(a) != "torch" or a.device.type != "cpu":
-        return False
-    import torch
-
-    batched = torch._C._functorch.is_functorch_wrapped_tensor(a)
-    return not batched and not torch.compiler.is_compiling()
 
 
 def _where(ok, update, after, before):

@@ -129,3 +129,25 @@ def test_recorded_values(name, problem):
     path = trajectory(make(), GRADIENTS[problem], steps[-1])
     found = [loss(path[t - 1]) for t in steps]
     np.testing.assert_allclose(found, rows[problem][: len(steps)], rtol=2e-9)
+
+
+class Single:
+    """NumPy arrays in single precision."""
+
+    to_numpy = staticmethod(np.asarray)
+
+    @staticmethod
+    def array(values):
+        return np.asarray(values, dtype=np.float32)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_recorded_values_in_single_precision(name):
+    make, rows = GOLDEN[name]
+    values = rows.get("P2")
+    if values is None:
+        pytest.skip("rounding decides the third direction")
+    steps = [t for t, value in zip(AT, values, strict=True) if value is not None]
+    path = trajectory(make(), perturbed_gradient, steps[-1], Single)
+    found = [loss(path[t - 1]) for t in steps]
+    np.testing.assert_allclose(found, values[: len(steps)], rtol=4e-6)

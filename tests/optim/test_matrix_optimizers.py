@@ -323,6 +323,16 @@ def test_zero_gradients_and_thin_matrices(name, shape):
 
 
 @pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_matrices_without_entries(name, shape):
+    transform, w = MAKERS[name](), np.zeros(shape)
+    state = transform.init(w)
+    for _ in range(2):
+        updates, state = transform.update(w, state, w)
+        assert updates.shape == shape
+
+
+@pytest.mark.parametrize("name", MAKERS)
 def test_what_is_not_finite_does_not_poison_the_state(name):
     def gradient(w, t):
         return perturbed_gradient(w, t)
