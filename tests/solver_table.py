@@ -12,6 +12,7 @@ from scipy.linalg import polar as scipy_polar
 from linalg_ml import (
     cg,
     clip_singular_values,
+    deep_conjugate_directions,
     deflated_cg,
     gmres,
     inverse_root,
@@ -231,12 +232,23 @@ def inverse_by(solver):
     return inverse
 
 
+def same_direction(r):
+    return r
+
+
 LINEAR = [
     Row("cg", inverse_by(cg), definite, np.linalg.inv),
     Row("cg-steps", inverse_by(cg), definite, np.linalg.inv, {"steps": 12}, converges=False),
     Row("minres", inverse_by(minres), indefinite, np.linalg.inv),
     Row("gmres", inverse_by(gmres), definite, np.linalg.inv),
     Row("deflated_cg", inverse_by(deflated_cg), definite, np.linalg.inv, {"subspace": 3}),
+    Row(
+        "deep_conjugate_directions",
+        inverse_by(deep_conjugate_directions),
+        definite,
+        np.linalg.inv,
+        {"model": same_direction},
+    ),
 ]
 
 

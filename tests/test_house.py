@@ -46,6 +46,7 @@ ABOUT = {
         for path in (PACKAGE / "kernels").glob("numba_*.py")
     },
     "linalg_ml.kernels.cupy_": {"cupy"},
+    "linalg_ml.kernels.cupy_grids": {"cupy"},
     "linalg_ml.kernels.torch_": {"torch"},
     "linalg_ml.kernels.torch_foreach": {"torch"},
     "linalg_ml.kernels.jax_": {"jax"},

@@ -24,6 +24,8 @@ _FILES = {
     ),
     "cupy": ("cupy_",),
     "torch": ("torch_", "torch_foreach"),
+    "cupy": ("cupy_", "cupy_grids"),
+    "torch": ("torch_",),
     "jax": ("jax_",),
 }
 _FOR_ALL = ("agnostic", "grids")  # in the Array API standard alone
@@ -104,8 +106,8 @@ FILES_OF_KERNELS = {
     "dots": ("agnostic", "numba_directions"),
     "combination": ("agnostic", "numba_directions"),
     "minimizing_step": ("agnostic", "numba_directions"),
-    "grid_product": ("grids", "numba_directions"),
-    "grid_energy": ("grids", "numba_directions"),
+    "grid_product": ("grids", "numba_directions", "cupy_grids"),
+    "grid_energy": ("grids", "numba_directions", "cupy_grids"),
     "multigrid_cycle": ("grids", "numba_multigrid", "jax_"),
 }
 
