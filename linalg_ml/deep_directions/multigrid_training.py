@@ -216,8 +216,10 @@ class _Search:
     def run(self):
         from scipy.optimize import minimize
 
-        while len(self.losses) < self.evaluations:
-            budget = min(_SEARCHED, self.evaluations - len(self.losses))
+        made = -1
+        while made < len(self.losses) < self.evaluations:  # until nothing new is looked at
+            made = len(self.losses)
+            budget = min(_SEARCHED, self.evaluations - made)
             known = len(self.simplex)
             result = minimize(
                 self.loss,
