@@ -46,6 +46,7 @@ ABOUT = {
     "linalg_ml.kernels.numba_directions": {"numba"},
     "linalg_ml.kernels.numba_relaxation": {"numba"},
     "linalg_ml.kernels.cupy_": {"cupy"},
+    "linalg_ml.kernels.cupy_grids": {"cupy"},
     "linalg_ml.kernels.torch_": {"torch"},
     "linalg_ml.kernels.jax_": {"jax"},
     "linalg_ml.optim.torch": {"torch"},

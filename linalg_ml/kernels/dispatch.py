@@ -19,7 +19,7 @@ _FILES = {
         "numba_multigrid",
         "numpy_",
     ),
-    "cupy": ("cupy_",),
+    "cupy": ("cupy_", "cupy_grids"),
     "torch": ("torch_",),
     "jax": ("jax_",),
 }
@@ -77,8 +77,8 @@ FILES_OF_KERNELS = {
     "dots": ("agnostic", "numba_directions"),
     "combination": ("agnostic", "numba_directions"),
     "minimizing_step": ("agnostic", "numba_directions"),
-    "grid_product": ("grids", "numba_directions"),
-    "grid_energy": ("grids", "numba_directions"),
+    "grid_product": ("grids", "numba_directions", "cupy_grids"),
+    "grid_energy": ("grids", "numba_directions", "cupy_grids"),
     "multigrid_cycle": ("grids", "numba_multigrid", "jax_"),
 }
 

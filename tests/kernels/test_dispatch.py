@@ -64,7 +64,7 @@ def test_a_library_gets_its_own_kernel_first(xp):
     numba = ("", "relaxation", "bandits", "coordinate", "sketches", "directions", "multigrid")
     for_all = ("agnostic", "grids")
     own = [*(f"numba_{topic}" for topic in numba), "numpy_"]
-    own = {"numpy": own}.get(xp.library, [f"{xp.library}_"])
+    own = {"numpy": own, "cupy": ["cupy_", "cupy_grids"]}.get(xp.library, [f"{xp.library}_"])
     for name, files in FILES_OF_KERNELS.items():
         if not {*own, *for_all} & set(files):
             with pytest.raises(NotImplementedError, match=f"{name!r} for arrays of {xp.library}"):
