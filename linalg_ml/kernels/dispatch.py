@@ -22,10 +22,8 @@ _FILES = {
         "numba_symmetric",
         "numpy_",
     ),
-    "cupy": ("cupy_",),
-    "torch": ("torch_", "torch_foreach"),
     "cupy": ("cupy_", "cupy_grids"),
-    "torch": ("torch_",),
+    "torch": ("torch_", "torch_foreach"),
     "jax": ("jax_",),
 }
 _FOR_ALL = ("agnostic", "grids")  # in the Array API standard alone
