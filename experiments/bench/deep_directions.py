@@ -10,10 +10,11 @@ import numpy as np
 import pyamg
 import scipy.sparse.linalg
 
-from experiments.bench.side_by_side import compare
 from linalg_ml import cg, deep_conjugate_directions
 from linalg_ml.deep_directions import GridPoisson, LearnedMultigrid
 from linalg_ml.krylov import ic0
+
+from .side_by_side import compare
 
 RTOL = 1e-6
 GRIDS = ((256, 2), (512, 2), (64, 3))

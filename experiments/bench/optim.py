@@ -6,8 +6,9 @@ in fp32; PyTorch's own form of the same optimizer, where there is one, stands be
 
 import torch
 
-from experiments.bench.side_by_side import compare
 from linalg_ml.optim import torch as optim
+
+from .side_by_side import compare
 
 SHAPES = {
     "1 of 1024 x 1024": [(1024, 1024)],

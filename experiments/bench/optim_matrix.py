@@ -9,8 +9,9 @@ import sys
 import numpy as np
 import torch
 
-from experiments.bench.side_by_side import compare
 from linalg_ml import optim, orthogonalize
+
+from .side_by_side import compare
 
 SHAPES = ((1024, 1024), (4096, 1024))
 
