@@ -180,7 +180,7 @@ def robust_pca(
     with a vector, where a proximal step needs all singular values above a threshold, 2 m n^2
     flops and more. Its steps are linear in m n, and it takes many unless few directions dominate,
     as in a video with a still background. f(k) - f* falls like 1 / k. In bf16 the gap stays
-    above some 1e-2.
+    above some 5e-2.
 
     References
     ----------
