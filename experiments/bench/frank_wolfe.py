@@ -111,7 +111,7 @@ def growth():
     for n in SIZES:
         g = np.random.default_rng(0)
         m = g.standard_normal((n, 3), dtype=np.float32) @ g.standard_normal((3, n), np.float32)
-        m.flat[g.choice(n * n, n * n // 20, replace=False)] += 10
+        m.flat[g.integers(n * n, size=n * n // 20)] += 10
         times = []
         robust_pca(
             m, method=FrankWolfe(oracle="power"), steps=12, rng=0,

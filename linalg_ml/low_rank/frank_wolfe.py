@@ -15,6 +15,7 @@ from linalg_ml.low_rank.rank_one_sum import RankOneSum
 from linalg_ml.low_rank.row_blocks import singular_values
 
 STOP_RULES = ("relative", "initial")
+_LARGE = 1000  # order from which ||L||_* is found from the terms of L
 _CALM_STEPS = 5  # in a row that change the objective by less than eps, to stop
 
 
@@ -37,7 +38,7 @@ class FrankWolfeState(PenalisedState):
     calm: int = 0
     pair: Any = None
     shared: bool = False
-    sum: Any = None  # L as a sum of matrices of rank one, where it is not stored as a whole
+    sum: Any = None  # L as a sum of matrices of rank one, where that is of use
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ class FrankWolfe(PenalisedMethod):
             state.nuclear_bound = float(np.sum(singular_values(problem, low)))
             return self.bound(problem, state)
         state = FrankWolfeState(problem.zero())
-        if problem.sampled:
+        large = min(problem.shape) > _LARGE and arithmetic.library == "numpy"
+        if problem.sampled or large:
             state.sum = RankOneSum(problem)
         state.upper = state.start = problem.norm**2 / 2
         state.largest_low = state.upper / problem.lam_low_rank

@@ -47,12 +47,16 @@ class PenalisedMethod(Method):
         "fp32": 1e-4,
         "tf32": 1e-2,
         "fp16": 1e-2,
-        "bf16": 5e-2,
+        "bf16": 1e-1,
     }
 
     def scale(self, problem, arithmetic):
         """Return 1: the gap is relative to the objective already."""
         return 1.0
+
+    def patience(self, problem, arithmetic):
+        """Give up after 20 checks without progress in a short format."""
+        return (20, 20) if arithmetic.unit_roundoff > 1e-6 else None
 
     def evaluate(self, problem, state):
         """Put the gradient at L and the sums over it in the state."""
