@@ -18,6 +18,7 @@ def cells(parameters):
         for solids in parameters["solids"]
         for n in parameters["sizes"]
         if n <= (largest["paper-64"] if method == "paper-64" else largest["others"])
+        and (method, d) != ("linear", 3)  # there is no trained one
     ]
 
 

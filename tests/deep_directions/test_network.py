@@ -156,6 +156,19 @@ def test_the_network_sees_solids_and_their_kind(rng):
     np.testing.assert_array_equal(blind.prepare(box())(r), blind(r))
 
 
+def test_nothing_passes_through_thick_walls(rng):
+    """Features are multiplied by the open part of their cell, on all grids."""
+    mask = np.ones((48, 24), bool)
+    mask[16:32] = False
+    r = np.zeros(mask.shape)
+    r[:16] = rng.standard_normal((16, 24))
+    q = network(SMALL).prepare(GridPoisson(mask))(r)
+    assert np.abs(q[:16]).min() > 0
+    assert not np.any(q[16:])
+    blind = replace(SMALL, geometry=False)
+    assert np.any(network(blind).prepare(GridPoisson(mask))(r)[32:])
+
+
 def test_linear_upsampling_is_exact_for_linear_functions():
     from linalg_ml.deep_directions.network import _halve, _raise
 

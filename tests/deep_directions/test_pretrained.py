@@ -111,9 +111,8 @@ def test_named_model_is_the_network_of_the_paper(library):
 def test_three_dimensions():
     a, b = problem(16, "neumann", "normal", d=3)
     by_cg = cg(a.matvec, b.ravel(), rtol=1e-6).nit
-    for model in ("network", deep_directions.load("linear-3d")):
-        (taken,) = steps(a, b, model, (1e-6,))
-        assert taken < by_cg / 2
+    (taken,) = steps(a, b, "network", (1e-6,))
+    assert taken < by_cg / 3
 
 
 def test_no_network_for_other_operators():

@@ -187,7 +187,7 @@ def test_the_command_line_trains_the_multigrid(tmp_path, monkeypatch, capsys):
     from linalg_ml.deep_directions import __main__ as command
 
     def short(dimensions, **options):
-        return train_multigrid(dimensions, points=8, masks=2, evaluations=12, **options)
+        return train_multigrid(dimensions, points=8, masks=1, evaluations=3, **options)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "train_multigrid", short)

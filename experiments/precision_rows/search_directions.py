@@ -93,7 +93,7 @@ def problems(grids, draws=1):
 
 
 FAMILY = Family(
-    name="deep-directions",
+    name="search-directions",
     problems={"quick": problems((16, 32)), "full": problems((16, 32, 64), draws=3)},
     load=solid_square,
     describe=SolidSquare.describe,
@@ -108,7 +108,7 @@ FAMILY = Family(
     ),
 )
 ROWS = [
-    Row("paper network", FAMILY, partial(run, "paper-64-2d", False)),
-    Row("linear network", FAMILY, partial(run, "linear-2d", False)),
     Row("linear network, whole", FAMILY, partial(run, "linear-2d", True)),
+    Row("linear network", FAMILY, partial(run, "linear-2d", False)),
+    Row("paper network", FAMILY, partial(run, "paper-64-2d", False)),
 ]
