@@ -32,7 +32,7 @@ $(VENV)/.ready: pyproject.toml
 	@touch $@
 
 test: env
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 figures: env
 	$(BIN)/python -m paper_repro run all --quick

@@ -45,6 +45,7 @@ ABOUT = {
     "linalg_ml.kernels.numba_bandits": {"numba"},
     "linalg_ml.kernels.numba_directions": {"numba"},
     "linalg_ml.kernels.numba_relaxation": {"numba"},
+    "linalg_ml.kernels.numba_symmetric": {"numba"},
     "linalg_ml.kernels.cupy_": {"cupy"},
     "linalg_ml.kernels.cupy_grids": {"cupy"},
     "linalg_ml.kernels.torch_": {"torch"},

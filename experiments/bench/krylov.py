@@ -7,9 +7,10 @@ import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 
-from experiments.bench.side_by_side import compare
 from linalg_ml import cg
 from linalg_ml.krylov import ic0
+
+from .side_by_side import compare
 
 
 def poisson(points):

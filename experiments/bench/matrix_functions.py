@@ -1,6 +1,7 @@
 """Orthogonalisation and polar decomposition against what a user would take otherwise.
 
-``python -m experiments.bench.matrix_functions`` prints a table; asv finds the classes. With
+``python -m experiments.bench.matrix_functions`` prints a table; in this folder ``asv run -E
+existing:python`` times the classes. With
 OPENBLAS_NUM_THREADS=1 (and OMP_NUM_THREADS=1 for PyTorch) times are the CPU time of the thread,
 with more threads they are wall-clock time, which needs a quiet machine. What is divided by is
 named in each table; below 1 is faster.
@@ -13,9 +14,10 @@ from importlib.util import find_spec
 import numpy as np
 import scipy.linalg
 
-from experiments.bench.side_by_side import compare
 from linalg_ml import orthogonalize, polar, schedule
 from linalg_ml.problems import conditioned
+
+from .side_by_side import compare
 
 ROWS = schedule("polar-express").take(5).coefficients
 SHAPES = ((1024, 1024), (1024, 4096), (512, 8192))
@@ -110,8 +112,9 @@ class TimeOrthogonalize:
     param_names = ("shape", "by")
 
     def setup(self, shape, by):
-        """Make the matrix."""
+        """Make the matrix, and compile what is compiled."""
         self.function = orthogonalizers(shape)[by]
+        self.function()
 
     def time_five_steps(self, shape, by):
         """Run once."""
@@ -125,12 +128,13 @@ class TimePolar:
     param_names = ("condition", "by")
 
     def setup(self, condition, by):
-        """Make the matrix."""
+        """Make the matrix, and compile what is compiled."""
         a = conditioned((512, 512), condition, rng=0)
         self.function = {
             "scipy": lambda: scipy.linalg.polar(a),
             "linalg_ml": lambda: polar(a, method="auto"),
         }[by]
+        self.function()
 
     def time_polar(self, condition, by):
         """Run once."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.bench.side_by_side import compare
 from linalg_ml import orthogonalize, schedule
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.solve import Method, solve
+
+from .side_by_side import compare
 
 
 def bare_loop(g, rows):

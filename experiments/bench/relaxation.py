@@ -11,8 +11,9 @@ import time
 import numpy as np
 import scipy.sparse
 
-from experiments.bench.side_by_side import compare
 from linalg_ml import cg, krylov, relaxation
+
+from .side_by_side import compare
 
 
 def poisson(points):

@@ -10,8 +10,9 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 
-from experiments.bench.side_by_side import compare
 from linalg_ml import estimate_trace, randomized_svd, sketched_lstsq, sketching
+
+from .side_by_side import compare
 
 
 def report(functions, rounds):

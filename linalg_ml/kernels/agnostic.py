@@ -91,6 +91,18 @@ def frobenius(a):
     return norm[..., 0, 0]
 
 
+def hermitian_part(a):
+    """Return (A + A^H) / 2 and the Frobenius norm of the rest; ``a`` is consumed."""
+    h = (a + adjoint(a)) / 2
+    return h, frobenius(a - h)
+
+
+def identity_distance(a):
+    """Return ||A - I||_F for each square matrix."""
+    identity = asarray(np.eye(a.shape[-1]), like=a, dtype=a.dtype)
+    return frobenius(a - identity)
+
+
 def round_to(a, target, *, inplace=False):
     """Round float32 or complex64 entries to nearest even in "bf16", "fp16" or "tf32".
 

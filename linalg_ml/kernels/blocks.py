@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from linalg_ml._core.namespace import is_complex
+from linalg_ml._core.namespace import is_complex, namespace
 
 
 @cache
@@ -56,4 +56,4 @@ def product_by_halves(gemm, concat, a, b, alpha, beta, y, leaf):
 
 def adjoint(a):
     """Return A^H."""
-    return a.mT.conj() if is_complex(a) else a.mT
+    return namespace(a).conj(a.mT) if is_complex(a) else a.mT

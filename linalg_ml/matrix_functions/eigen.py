@@ -226,9 +226,7 @@ def criterion(arithmetic, n):
 
 def distance_from_identity(gram, exact):
     """Return ||G - I||_F / sqrt(n)."""
-    n = gram.shape[-1]
-    identity = asarray(np.eye(n), like=gram, dtype=gram.dtype)
-    return exact.frobenius(gram - identity) / n**0.5
+    return exact.kernels.identity_distance(gram) / gram.shape[-1] ** 0.5
 
 
 def total(*accounts):

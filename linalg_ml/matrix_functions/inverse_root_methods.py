@@ -118,10 +118,8 @@ class InverseRootProblem(CoupledRootProblem):
 
 def inverse_root_residual(x, p, a, arithmetic):
     """Return ||X^p A - I||_F / sqrt(n)."""
-    n = x.shape[-1]
-    identity = asarray(np.eye(n), like=x, dtype=x.dtype)
     product = arithmetic.mm(power(x, p, arithmetic), a)
-    return arithmetic.frobenius(product - identity) / n**0.5
+    return arithmetic.kernels.identity_distance(product) / x.shape[-1] ** 0.5
 
 
 def power(x, p, arithmetic):

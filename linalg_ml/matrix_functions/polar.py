@@ -199,7 +199,7 @@ def polar(
         estimate="none" if direct else "quick" if automatic else "full",
     )
     if automatic:
-        problem.bound_backward = limits.rtol is None and limits.atol == 0
+        problem.bound_backward = (limits.rtol, limits.atol)
         chosen = choose_automatically(problem, arithmetic, limits.rtol)
     return solve(
         chosen,

@@ -1,9 +1,11 @@
 """The polar decomposition as the iterations see it: scaled, wide, and with exact measures."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from linalg_ml._core.namespace import (
-    asarray,
     astype,
     dtype_name,
     dtype_of,
@@ -18,9 +20,19 @@ from linalg_ml.matrix_functions.iteration import apply_polynomial
 from linalg_ml.matrix_functions.spectrum import adjoint, extreme_singular_values
 
 _CAUTION = 0.8  # what the estimate of sigma_min may be too large by
+_LOOK_FROM, _LOOK_MARGIN = 128, 30  # order from which, and margin with which, a look is in fp32
 _BLOWN_UP = 100  # a distance from orthonormal that no step of a sound iteration comes near
 
 _WIDE_OF = {"fp64": "fp64", "fp32": "fp32", "tf32": "fp32", "fp16": "fp32", "bf16": "fp32"}
+
+
+@dataclass
+class _Look:
+    """The unit matrix and its square in a shorter type, for estimates."""
+
+    unit: Any
+    gram: Any
+    arithmetic: Arithmetic
 
 
 class PolarProblem:
@@ -42,12 +54,13 @@ class PolarProblem:
     large_side : bool
         Whether the Hermitian factor wanted is the one of order n, in A = X H.
     estimate : {"full", "quick", "none"}
-        How sigma_min is estimated if ``rcond`` is None: "quick" takes a matrix of condition number
-        above about 1e6 (in fp64) for singular, "none" leaves it to a method that will `learn` it.
+        How sigma_min is estimated if ``rcond`` is None: "quick" looks in fp32 where it can and
+        takes a matrix of condition number above about 700 for singular (elsewhere, above about 1e6
+        in fp64), "none" leaves it to a method that will `learn` it.
     """
 
     blown_up = _BLOWN_UP
-    bound_backward = False  # whether a bound will do as the backward error
+    bound_backward = None  # (rtol, atol) where a bound will do as the backward error
 
     def __init__(
         self,
@@ -63,15 +76,40 @@ class PolarProblem:
         self.arithmetic, self.steps = arithmetic, steps
         self.transposed, self.large_side = transposed, large_side
         self._last_factor = self._last_square = (None, None)
-        self._identity, self._counted = None, 0
+        self._counted = 0
         self.settled_after = 0  # the steps the iteration needs to get hold of sigma_min
         self.traced = is_traced(a)
         self.unit, self.norm, self.exact = unit_matrix(a, arithmetic)
         self.is_zero = self.norm == 0
-        self.gram = self.square(self.unit, self.exact)
+        self._gram, self._look = None, self._look_at() if estimate == "quick" else None
         # The Schatten-4 norm bounds sigma_max from above, and its square from below.
-        self.bound = self._nonzero(self.exact.xp.sqrt(self.exact.frobenius(self.gram)))
+        if self._look is None:
+            squared = self.exact.frobenius(self.gram)
+        else:
+            squared = (1 + 1e-5) * np.float64(self._look.arithmetic.frobenius(self._look.gram))
+        self.bound = self._nonzero(self.exact.xp.sqrt(squared))
         self._bound_below(rcond, estimate)
+
+    @property
+    def gram(self):
+        """A A^H of the unit matrix, computed when first asked for."""
+        if self._gram is None:
+            self._gram = self.square(self.unit, self.exact)
+        return self._gram
+
+    def _look_at(self):
+        """Return the matrix and its square in fp32 where that is cheaper to look at, or None.
+
+        On a CPU fp32 takes half the time, and condition numbers that it cannot resolve are those
+        for which another method is faster anyway.
+        """
+        exact = self.exact
+        if exact.library != "numpy" or exact.name != "fp64" or self.unit.shape[-2] < _LOOK_FROM:
+            return None
+        with np.errstate(all="ignore"):  # what underflows is not resolved either
+            unit = astype(self.unit, np.complex64 if exact.is_complex else np.float32)
+        arithmetic = Arithmetic(None, unit)
+        return _Look(unit, arithmetic.gram(unit), arithmetic)
 
     def _nonzero(self, values):
         return self.exact.xp.where(self.is_zero, self.exact.xp.ones_like(values), values)
@@ -120,6 +158,12 @@ class PolarProblem:
 
     def extremes(self, *, refine=True):
         """Estimate the smallest and the largest singular value of the unit matrix."""
+        if self._look is not None:
+            unit, gram, arithmetic = self._look.unit, self._look.gram, self._look.arithmetic
+            found = extreme_singular_values(
+                unit, gram, arithmetic, refine=False, margin=_LOOK_MARGIN
+            )
+            return tuple(self.exact.xp.astype(value, self.norm.dtype) for value in found)
         return extreme_singular_values(self.unit, self.gram, self.exact, refine=refine)
 
     # The iteration -------------------------------------------------------------------------
@@ -203,26 +247,25 @@ class PolarProblem:
         is needed where that shows what is asked for.
         """
         exact, xp = self.exact, self.exact.xp
-        product = exact.mm(self.unit, adjoint(x))
-        h = (product + adjoint(product)) / 2
-        if self.bound_backward and x.shape[-1] == x.shape[-2]:
-            skew = exact.frobenius(product - h)
-            bound = self.bound * distance * x.shape[-1] ** 0.5 + (1 + distance) * skew
-            if bool(xp.all(bound <= self.default_targets()["backward"])):
+        h, skew = exact.kernels.hermitian_part(exact.mm(self.unit, adjoint(x)))
+        m = x.shape[-2]
+        if self.bound_backward is not None and x.shape[-1] == m:
+            bound = self.bound * distance * m**0.5 + (1 + distance) * skew
+            rtol, atol = self.bound_backward
+            if rtol is None and atol == 0:
+                enough = self.default_targets()["backward"]
+            else:  # what leaves the residual small enough
+                enough = (max(rtol or 0.0, atol) - distance / 2) * self.smallest * m**0.5
+            if bool(xp.all(bound <= enough)):
                 return h, bound
         return h, exact.frobenius(exact.mm(h, x, alpha=-1.0, beta=1.0, y=self.unit))
 
     def _distance_from_one(self, square):
-        xp, m = self.exact.xp, square.shape[-1]
-        square = self.exact.enter(square)
-        if self._identity is None:
-            self._identity = asarray(np.eye(m), like=square, dtype=square.dtype)
-        distance = self.exact.frobenius(square - self._identity)
-        return xp.astype(distance, self.exact.real_dtype) / m**0.5
+        distance = self.exact.kernels.identity_distance(self.exact.enter(square))
+        return self.exact.xp.astype(distance, self.exact.real_dtype) / square.shape[-1] ** 0.5
 
     def _small_factor(self, x):
-        product = self.exact.mm(self.unit, adjoint(x))
-        return (product + adjoint(product)) / 2
+        return self.exact.kernels.hermitian_part(self.exact.mm(self.unit, adjoint(x)))[0]
 
     def default_targets(self, *, iterated=True):
         """Return what a backward stable method reaches in the working precision.
@@ -262,8 +305,11 @@ class PolarProblem:
         """Return the unitary factor and the extras: the Hermitian factor, and rcond."""
         exact, arithmetic = self.exact, self.arithmetic
         h = self.hermitian(x)
-        arithmetic.count("check_products", exact.counts["products"] - self._counted)
-        self._counted = exact.counts["products"]
+        made = exact.counts["products"]
+        if self._look is not None:
+            made += self._look.arithmetic.counts["products"]
+        arithmetic.count("check_products", made - self._counted)
+        self._counted = made
         return adjoint(x) if self.transposed else x, self.extras(self.scaled(h, self.norm))
 
     def scaled(self, x, factor):
@@ -284,8 +330,7 @@ class PolarProblem:
         x = self.exact.enter(self.arithmetic.wide(x))
         if not self.large_side:
             return self._small_factor(x)
-        product = self.exact.mm(adjoint(x), self.unit)
-        return (product + adjoint(product)) / 2
+        return self.exact.kernels.hermitian_part(self.exact.mm(adjoint(x), self.unit))[0]
 
 
 def unit_matrix(a, arithmetic):

@@ -12,7 +12,7 @@ def adjoint(x):
     return namespace(x).conj(x.mT) if is_complex(x) else x.mT
 
 
-def extreme_singular_values(x, gram, arithmetic, *, refine=True):
+def extreme_singular_values(x, gram, arithmetic, *, refine=True, margin=None):
     """Estimate sigma_min(X) and sigma_max(X) of a wide matrix to some ten per cent.
 
     sigma_min costs one Cholesky factorisation of X X^H (an inversion, where the library has no
@@ -28,6 +28,9 @@ def extreme_singular_values(x, gram, arithmetic, *, refine=True):
         At least fp32.
     refine : bool
         Whether to go on to the factor of X^H. If not, ``smallest`` is 0 where that would be needed.
+    margin : float, optional
+        The multiple of the unit roundoff that (sigma_min / sigma_max)^2 must exceed to be believed;
+        100 m if None, a bound on what the rounding of X X^H can do at worst.
 
     Returns
     -------
@@ -37,7 +40,8 @@ def extreme_singular_values(x, gram, arithmetic, *, refine=True):
     xp = arithmetic.xp
     largest = xp.sqrt(largest_eigenvalue(gram, arithmetic))
     squared = _smallest_eigenvalue(gram, arithmetic)
-    least = 100 * x.shape[-2] * arithmetic.unit_roundoff * largest * largest
+    margin = 100 * x.shape[-2] if margin is None else margin
+    least = margin * arithmetic.unit_roundoff * largest * largest
     reliable = squared > least
     smallest = xp.sqrt(squared)
     if bool(xp.all(reliable)):
@@ -52,8 +56,8 @@ def largest_eigenvalue(a, arithmetic):
     """Estimate the largest eigenvalue of a positive semidefinite matrix from below."""
     xp = arithmetic.xp
     size = arithmetic.frobenius(a)
-    unit = a * reciprocal(size, xp)[..., None, None]
-    return size * _power_iteration(lambda v: xp.matmul(unit, v), a, xp)
+    inverse_size = reciprocal(size, xp)[..., None, None]
+    return size * _power_iteration(lambda v: xp.matmul(a, v * inverse_size), a, xp)
 
 
 def _smallest_eigenvalue(a, arithmetic):

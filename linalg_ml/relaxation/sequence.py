@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
+from inspect import Parameter, signature
 from itertools import count as naturals
 from time import perf_counter
 from typing import Any
@@ -108,9 +109,9 @@ def solve_sequence(
         `TsallisINF` where none is, `Fixed` to compare. It is changed, so that a later call goes
         on from what it knows.
     solver : "sor", "ssor-cg" or callable
-        ``solver(a, b, omega, **options)`` returning a `Result`. It must take ``x0`` with
-        ``warm_start``, and ``maxiter`` with ``budget``. The named ones are
-        ``sor(a, b, omega=omega, **options)`` and ``ssor_cg(a, b, omega=omega, **options)``.
+        ``solver(a, b, omega, **options)`` returning a `Result`; one that takes ``omega`` by name
+        alone, as `sor` and `ssor_cg` do, is called that way. It must take ``x0`` with
+        ``warm_start``, and ``maxiter`` with ``budget``.
     contexts : iterable of float or callable, optional
         What the tuner is told about each system before it is solved; a function of (a, b).
     cost : "iterations", "seconds" or callable
@@ -333,11 +334,20 @@ def _is_finite(x):
 
 def _solver(solver):
     """Return a function of (a, b, omega, **options)."""
-    if callable(solver):
+    if not callable(solver):
+        module, name = _SOLVERS[checks.choice(solver, tuple(_SOLVERS), "solver")]
+        solver = getattr(import_module(module), name)
+    if not _by_name_alone(solver, "omega"):
         return solver
-    module, name = _SOLVERS[checks.choice(solver, tuple(_SOLVERS), "solver")]
-    function = getattr(import_module(module), name)
-    return lambda a, b, omega, **options: function(a, b, omega=omega, **options)
+    return lambda a, b, omega, **options: solver(a, b, omega=omega, **options)
+
+
+def _by_name_alone(function, name):
+    try:
+        parameter = signature(function).parameters.get(name)
+    except ValueError:  # compiled functions have no signature
+        return False
+    return parameter is not None and parameter.kind is Parameter.KEYWORD_ONLY
 
 
 def _fallback(fallback, solver):

@@ -67,7 +67,8 @@ def sor(
     omega : float or {"adaptive", "young"}
         Relaxation parameter between 0 and 2; 1 is the method of Gauss and Seidel. "adaptive"
         starts from 1 and learns from the rate of convergence during the solve; "young" takes
-        `optimal_omega` of the matrix, which must be positive definite.
+        `optimal_omega` of the matrix, which must be positive definite; 1 if it is not, as
+        ``omega`` of the result tells.
     sweep : {"forward", "backward", "symmetric"}
         Whether the unknowns are relaxed from the first to the last, from the last to the first,
         or both ways in turn (SSOR: a step is then two sweeps).

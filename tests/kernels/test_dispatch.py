@@ -61,7 +61,8 @@ def test_every_kernel_says_what_it_does(name):
 
 
 def test_a_library_gets_its_own_kernel_first(xp):
-    numba = ("", "relaxation", "bandits", "coordinate", "sketches", "directions", "multigrid")
+    topics = ("relaxation", "bandits", "coordinate", "sketches", "directions", "multigrid")
+    numba = ("", *topics, "symmetric")
     for_all = ("agnostic", "grids")
     own = [*(f"numba_{topic}" for topic in numba), "numpy_"]
     own = {"numpy": own, "cupy": ["cupy_", "cupy_grids"]}.get(xp.library, [f"{xp.library}_"])

@@ -45,6 +45,46 @@ def test_backward_stable_at_every_condition_number(shape, condition, kind):
     assert orthogonality < 60 * min(shape) ** 0.5 * eps
 
 
+# From order 128 on the matrix is looked at in fp32.
+@pytest.mark.parametrize("shape", [(140, 140), (130, 300)])
+@pytest.mark.parametrize("condition", [1.0, 40, 650, 800, 1e9])
+@pytest.mark.parametrize("kind", ["float64", "complex128"])
+def test_a_look_in_a_shorter_type_costs_no_accuracy(shape, condition, kind):
+    a = conditioned(shape, condition, rng=5)
+    if kind == "complex128":
+        a = a * np.exp(1j * np.arange(shape[1]))
+    result = polar(a, method="auto")
+    assert result.converged
+    u, _, vh = np.linalg.svd(a, full_matrices=False)
+    eps, root = np.finfo(float).eps, min(shape) ** 0.5
+    assert np.linalg.norm(result.x - u @ vh) / root < 60 * condition * eps
+    assert np.linalg.norm(a - result.x @ result.hermitian) < 60 * eps * np.linalg.norm(a)
+    assert result.rcond == pytest.approx(1 / condition, rel=0.1)
+    tiny = polar(1e-200 * a, method="auto")
+    np.testing.assert_allclose(tiny.x, result.x, atol=60 * condition * eps)
+
+
+def test_a_look_in_a_shorter_type_sees_what_is_not_there():
+    a = conditioned((140, 140), 5, rng=5)
+    a[:, 7] = 0
+    assert polar(a, method="auto").status.name == "SINGULAR"
+    assert polar(0 * a, method="auto").status.name == "SINGULAR"
+    a[3, 3] = np.nan
+    assert polar(a, method="auto").status.name == "NONFINITE_INPUT"
+    with np.errstate(all="raise"):  # entries that underflow in fp32
+        graded = np.diag(np.logspace(0, -60, 140))
+        assert polar(graded, method="auto").method == SvdPolar()
+
+
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-12])
+def test_the_bound_on_the_backward_error_bounds_the_residual(rtol):
+    a = conditioned((140, 140), 30, rng=5)
+    u, _, vh = np.linalg.svd(a)
+    result = polar(a, method="auto", rtol=rtol)
+    assert result.converged and result.residual <= rtol
+    assert np.linalg.norm(result.x - u @ vh) / 140**0.5 <= 1.01 * result.residual + 1e-14
+
+
 def test_the_choice_is_told():
     def method(condition, **options):
         return polar(conditioned((300, 300), condition, rng=0), method="auto", **options).method

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from linalg_ml import Status, cg, krylov
+from linalg_ml import Status, cg, krylov, relaxation
 from linalg_ml.problems import HeatEquation, delsq, numgrid, shifted_systems
 from linalg_ml.relaxation import (
     ChebCB,
@@ -44,6 +44,14 @@ class Spy(Fixed):
 
     def _learn(self, index, cost):
         self.told.append(cost)
+
+
+@pytest.mark.parametrize("name", ["sor", "ssor-cg"])
+def test_a_solver_is_named_or_given(name):
+    function = {"sor": relaxation.sor, "ssor-cg": relaxation.ssor_cg}[name]
+    named = solve_sequence(systems(), tuner=Fixed(1.3), solver=name)
+    given = solve_sequence(systems(), tuner=Fixed(1.3), solver=function)
+    assert named.costs.tolist() == given.costs.tolist() and not given.failures
 
 
 def test_each_system_is_solved_and_charged():
