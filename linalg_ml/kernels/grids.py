@@ -33,11 +33,22 @@ def multigrid_cycle(levels, weights, sweeps, like):
     steps on the coarsest grid. The cycle computes in the dtype of ``like``, where it lives; u has
     the dtype of r.
     """
+    return _cycle(levels, weights, sweeps, like, _repeat)
+
+
+def _repeat(times, step, u):
+    for _ in range(times):
+        u = step(u)
+    return u
+
+
+def _cycle(levels, weights, sweeps, like, repeat):
+    """Return the function of `multigrid_cycle`; ``repeat(times, step, u)`` iterates a step."""
     finer = (None, *levels[:-1])
     made = [_Level(*pair, weights, like) for pair in zip(levels, finer, strict=True)]
 
     def cycle(r):
-        u = _descend(made, 0, made[0].mask * astype(r, like.dtype), weights, sweeps)
+        u = _descend(made, 0, made[0].mask * astype(r, like.dtype), weights, sweeps, repeat)
         return astype(u, r.dtype)
 
     return cycle
@@ -127,16 +138,14 @@ class _Level:
         return 0.5 * f if len(self.grid) == 3 else f
 
 
-def _descend(levels, at, r, weights, sweeps):
+def _descend(levels, at, r, weights, sweeps, repeat):
     level = levels[at]
     u = level.smooth(r)
     if at == len(levels) - 1:
-        for _ in range(sweeps - 1):
-            u = u + level.smooth(level.residual(r, u))
-        return u
+        return repeat(sweeps - 1, lambda v: v + level.smooth(level.residual(r, v)), u)
     coarse = levels[at + 1]
     e = coarse.restrict(level.residual(r, u), level.grid)
-    e = _descend(levels, at + 1, e, weights, sweeps)
+    e = _descend(levels, at + 1, e, weights, sweeps, repeat)
     u = u + weights.correction * (level.mask * coarse.prolong(e, level.grid))
     return u + level.smooth(level.residual(r, u))
 

@@ -129,4 +129,8 @@ def convolve(x, weights, bias=None, rectify=False):
 
 def multigrid_cycle(levels, weights, sweeps, like):
     """Return the function r -> u of `grids.multigrid_cycle`, compiled once for each shape."""
-    return jax.jit(grids.multigrid_cycle(levels, weights, sweeps, like))
+
+    def repeat(times, step, u):
+        return jax.lax.fori_loop(0, times, lambda _, v: step(v), u)
+
+    return jax.jit(grids._cycle(levels, weights, sweeps, like, repeat))

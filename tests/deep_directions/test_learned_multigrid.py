@@ -170,7 +170,7 @@ def test_compiled_products_are_the_plain_ones(shape, with_faces):
 
 
 def test_every_array_library(xp):
-    a, b = problem(32, 2, "box-neumann", "rand")
+    a, b = problem(16, 2, "box-neumann", "rand")
     given = xp.array(np.stack([b, b[::-1]]))
     result = deep_conjugate_directions(a, given)
     assert result.converged
