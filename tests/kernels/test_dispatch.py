@@ -61,7 +61,7 @@ def test_every_kernel_says_what_it_does(name):
 
 
 def test_a_library_gets_its_own_kernel_first(xp):
-    numba = ("relaxation", "bandits", "coordinate", "sketches", "directions", "multigrid", "", "symmetric", "agnostic", "grids", "numpy_", "numpy", "cupy", "cupy_", "cupy_grids")
+    order = (*_FILES.get(xp.library, ()), *_FOR_ALL)
     for name, files in FILES_OF_KERNELS.items():
         expected = next((file for file in order if file in files), None)
         if expected is None:
