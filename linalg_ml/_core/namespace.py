@@ -106,13 +106,14 @@ def on_gpu(a):
 
 
 def is_readable(a):
-    """Say whether the values of ``a`` can be looked at for nothing: on a host, and not traced."""
+    """Say whether values can be looked at for nothing: on a host, not traced or differentiated."""
     name = library(a)
     if name != "torch":
         return name == "numpy"
     torch = sys.modules["torch"]
     wrapped = torch._C._functorch.is_functorch_wrapped_tensor(a)  # by torch.vmap and the like
-    return a.device.type == "cpu" and not wrapped and not torch.compiler.is_compiling()
+    followed = wrapped or (a.requires_grad and torch.is_grad_enabled())
+    return a.device.type == "cpu" and not followed and not torch.compiler.is_compiling()
 
 
 def device_key(a):
