@@ -56,23 +56,23 @@ FLOOR = {"color": "black", "linestyle": (0, (1, 1.5)), "linewidth": 1.2, "zorder
 def draw(records):
     """Draw one row of two panels for each family."""
     families = groups(records, "family")
-    figure, axes = new_figure(PAGE, 4.0 * len(families), rows=len(families), columns=2)
+    figure, axes = new_figure(PAGE, 4.0 * len(families) + 0.8, rows=len(families), columns=2)
     axes = axes.reshape(-1, 2)
-    for rows, panels in zip(families.values(), axes, strict=True):
+    for (family, rows), panels in zip(families.items(), axes, strict=True):
+        heading = f"{family}\n" if len(families) > 1 else ""
         roles = {role: next(r[role] for r in rows) for role in ("check", "error")}
         for axis, (role, field) in zip(panels, roles.items(), strict=True):
             _panel(axis, rows, field)
             name, label = texts(field)
-            axis.set_title(
-                ("What you can check: " if role == "check" else "What you want: ") + name
-            )
+            before = heading if role == "check" else ""
+            axis.set_title(f"{before}{QUESTIONS[role]}: {name}")
             axis.set_ylabel(label)
         _roundoffs(panels[0], rows)
         _floors(panels[1], rows)
         panels[1].axhspan(*LOST, color="#bbbbbb", alpha=0.35, lw=0, zorder=0)
         panels[1].text(0.985, 1.0, "answer lost", transform=panels[1].get_yaxis_transform(),
                        ha="right", va="center", color=GREY)  # fmt: skip
-    _legends(axes[0], records)
+    _legend(figure, records, len(families) == 1)
     return figure
 
 
@@ -210,26 +210,25 @@ def _floors(axes, records):
         )
 
 
-def _legends(panels, records):
+def _legend(figure, records, one_family):
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     roundoff = {r["precision"]: r["unit_roundoff"] for r in records}
-    colours = [
+    default = f"{default_solver(records)}, synthetic" if one_family else "default solver, synthetic"
+    handles = [
         Line2D([], [], color=colour, linewidth=2.5,
                label=f"{NAMES.get(name, name)}  ($u=2^{{{round(math.log2(roundoff[name]))}}}$)")
         for name, colour in COLOURS.items()
         if name in roundoff
     ]  # fmt: skip
-    colours.append(Line2D([], [], color=GREY, linestyle=(0, (4, 3)), lw=0.7, label="u of each"))
-    panels[0].legend(handles=colours, loc="center right", bbox_to_anchor=(1.0, 0.325),
-                     labelspacing=0.3)  # fmt: skip
-    marks = [
-        Line2D([], [], color=GREY, marker="o", ms=3, label=f"{default_solver(records)}, synthetic"),
+    handles += [
+        Line2D([], [], color=GREY, linestyle=(0, (4, 3)), lw=0.7, label="u of each"),
+        Line2D([], [], color=GREY, marker="o", ms=3, label=default),
         Patch(color=GREY, alpha=0.3, linewidth=0, label="all methods that converge"),
         Line2D([], [], color=GREY, marker="*", ls="none", ms=7, label="the same, real matrices"),
         Line2D([], [], label="input rounded once, then exact", **FLOOR),
         Line2D([], [], color=GREY, marker="o", ms=3, mfc="white", ls="none",
                label="hollow: singular or stagnated"),
     ]  # fmt: skip
-    panels[1].legend(handles=marks, loc="lower right")
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
