@@ -19,7 +19,9 @@ from linalg_ml.relaxation import (
 )
 
 BINS, WINDOW = 6, 25
+BESIDE = 25  # every so many steps CG is timed beside the tuner
 SHOWN = ("tsallis", "chebyshev")  # whose choices are recorded
+FIXED = {"omega-1": 1.0, "omega-1.5": 1.5}
 
 
 def learners(arms, context_range, seed):
@@ -34,50 +36,56 @@ def learners(arms, context_range, seed):
     }
 
 
+LEARNERS = tuple(learners([1.0, 1.5], (0.0, 1.0), 0))
+
+
 def cells(parameters):
-    """One cell for each size: (cells along a side, stride of the table, seeds)."""
+    """One cell for each size and policy, and for every seed of those that learn."""
     for side, stride, seeds in parameters["sizes"]:
-        cell = {"side": side, "stride": stride, "seeds": seeds}
-        yield cell | {k: parameters[k] for k in ("steps", "arms", "highest")}
+        size = {"side": side, "stride": stride}
+        size |= {k: parameters[k] for k in ("steps", "arms", "highest")}
+        for run in ("none", *FIXED, "best-fixed"):
+            yield {**size, "run": run, "seed": 0}
+        for run in LEARNERS:
+            for seed in range(seeds):
+                yield {**size, "run": run, "seed": seed}
 
 
 def compute(cell, context):
-    """Tabulate the steps of every arm along one trajectory, then run every policy by itself."""
+    """Make all the steps with one policy; for the best fixed omega, tabulate all of them first."""
     heat = _Heat(cell["side"], cell["steps"])
     arms = np.linspace(1, cell["highest"], cell["arms"])
-    small = _Heat(8, 50)  # so that no compiling is timed
-    for tuner in learners(arms, small.equation.context_range, 0).values():
-        small.run(tuner)
-    unknowns = {"unknowns": heat.equation.start.size}
-    policies = {"none": None, "omega-1": Fixed(1.0), "omega-1.5": Fixed(1.5)}
-    if cell["stride"]:
-        table = heat.table(arms, cell["stride"])
-        best = arms[table.sum(axis=0).argmin()]
-        policies["best-fixed"] = Fixed(best)
-        total = cell["stride"] * table.min(axis=1).sum()
-        yield {"kind": "total", "policy": "grid-minimum", "iterations": total, **unknowns}
-        if cell["stride"] <= WINDOW // 5:
-            yield from _contour(heat, arms, table, cell["stride"])
-    plain = heat.run(None)
-    for seed in range(cell["seeds"]):
-        learned = learners(arms, heat.equation.context_range, 100 * context.seed + seed)
-        for name, tuner in {**({} if seed else policies), **learned}.items():
-            run = plain if tuner is None else heat.run(tuner)
-            omega = tuner.arms[0] if isinstance(tuner, Fixed) else None
-            yield {
-                "kind": "total",
-                "policy": name,
-                "seed": seed,
-                "omega": omega,
-                "iterations": sum(run["iterations"]),
-                "seconds": run["seconds"],
-                "over_plain": run["seconds"] / plain["seconds"],
-                "choosing": run["choosing"] / run["seconds"],
-                "norm": run["norm"],
-                **unknowns,
-            }
-            if name in SHOWN and not seed:
-                yield from _choices(name, run["omegas"])
+    name, stride = cell["run"], cell["stride"]
+    about = {"kind": "total", "unknowns": heat.equation.start.size}
+
+    def policy(equation):
+        if name in LEARNERS:
+            seed = 100 * context.seed + cell["seed"]
+            return learners(arms, equation.context_range, seed)[name]
+        return None if name == "none" else Fixed(FIXED.get(name, arms[0]))
+
+    _Heat(8, 50).run(policy(heat.equation))  # so that no compiling is timed
+    tuner = policy(heat.equation)
+    if name == "best-fixed":
+        table = heat.table(arms, stride)
+        tuner = Fixed(arms[table.sum(axis=0).argmin()])
+        total = stride * table.min(axis=1).sum()
+        yield {**about, "policy": "grid-minimum", "iterations": total}
+        if stride <= WINDOW // 5:
+            yield from _contour(heat, arms, table, stride)
+    run = heat.run(tuner)
+    yield {
+        **about,
+        "policy": name,
+        "omega": tuner.arms[0] if isinstance(tuner, Fixed) else None,
+        "iterations": sum(run["iterations"]),
+        "seconds": run["seconds"],
+        "over_plain": run["over_plain"],
+        "choosing": run["choosing"] / run["seconds"],
+        "norm": run["norm"],
+    }
+    if name in SHOWN and not cell["seed"]:
+        yield from _choices(name, run["omegas"])
 
 
 class _Heat:
@@ -103,16 +111,17 @@ class _Heat:
         """Make all the steps, with CG if there is no tuner.
 
         Processor time is that of choosing, of preparing the preconditioner and of solving; not
-        that of making the system.
+        that of making the system. ``over_plain`` compares it with that of CG on the same systems,
+        which every 25th step solves as well.
         """
         u, iterations, omegas, choosing, seconds = self.equation.start, [], [], 0.0, 0.0
+        beside = np.zeros(2)
         for step in range(self.equation.steps):
             b, s = self.right_hand_side(step, u)
-            if tuner is None:
-                a = self.equation.matrix((step + 0.5) / 1000)
+            plain = self.plain(step, b, u) if tuner is None or step % BESIDE == 0 else None
             start = time.process_time()
             if tuner is None:
-                result = cg(a, b, x0=u, rtol=EPS)
+                result = plain()
             else:
                 omega = tuner.ask(self.equation.kappa(step / 1000))
                 asked = time.process_time()
@@ -121,11 +130,22 @@ class _Heat:
                 tuner.tell(result.nit)
                 choosing += asked - start + time.process_time() - solved
                 omegas.append(omega)
-            seconds += time.process_time() - start
+            spent = time.process_time() - start
+            if plain and tuner is not None:
+                start = time.process_time()
+                plain()
+                beside += spent, time.process_time() - start
+            seconds += spent
             iterations.append(result.nit)
             u = result.x
         return {"iterations": iterations, "omegas": omegas, "seconds": seconds,
-                "choosing": choosing, "norm": np.linalg.norm(u)}  # fmt: skip
+                "choosing": choosing, "norm": np.linalg.norm(u),
+                "over_plain": beside[0] / beside[1] if beside[1] else 1.0}  # fmt: skip
+
+    def plain(self, step, b, u):
+        """Return the solution of one system by CG as a function."""
+        a = self.equation.matrix((step + 0.5) / 1000)
+        return lambda: cg(a, b, x0=u, rtol=EPS)
 
     def table(self, arms, stride):
         """Return the iterations of each arm at every stride-th step of one trajectory."""
@@ -168,11 +188,12 @@ STUDY = Study(
         "Crank-Nicolson steps of the heat equation with a diffusion coefficient between 0 and 10 "
         "that changes with time, from the solution before, to 1e-8 of the right-hand side. Total "
         "iterations and processor time of CG, of CG with SSOR for fixed and for learned "
-        "parameters, and what the best parameter of the grid for each step would have cost."
+        "parameters, and what the best parameter of the grid for each step would have cost. Every "
+        "25th system is solved by CG as well, to compare times within one run."
     ),
     compute=compute,
     cells=lambda parameters: list(cells(parameters)),
-    cost=lambda cell: cell["side"] ** 2.7 * (cell["seeds"] + 1),
+    cost=lambda cell: cell["side"] ** 2.7 * (2 if cell["run"] in ("none", "best-fixed") else 1),
     quick={"sizes": ((25, 1, 1), (40, 5, 1)), "steps": 1000, "arms": 10, "highest": 1.9},
     full={
         "sizes": ((25, 1, 3), (50, 1, 3), (100, 5, 3), (200, 50, 1), (400, 100, 1)),

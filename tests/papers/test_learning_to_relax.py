@@ -36,10 +36,11 @@ CELLS = {
         {"domain": domain, "size": size, "offset": offset, "omegas": 3}
         for domain in "LS" for size in (6, 8) for offset in (0.0, 0.5)
     ],
-    "relaxation_heat": [
-        {"side": side, "stride": 5, "seeds": 1, "steps": 50, "arms": 3, "highest": 1.8}
-        for side in (6, 9)
-    ],
+    "relaxation_heat": list(
+        registry.load("relaxation_heat").cells(
+            {"sizes": ((6, 5, 1), (9, 5, 1)), "steps": 50, "arms": 3, "highest": 1.8}
+        )
+    ),
     "relaxation_real": [
         {"sequence": "lake", "size": 6, "length": 12, "seeds": 1},
         {"sequence": "digits", "size": 120, "length": 11, "seeds": 1},
