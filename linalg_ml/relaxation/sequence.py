@@ -40,6 +40,8 @@ class SequenceResult:
         The arm chosen for each system.
     converged : ndarray of bool
         Which systems were solved in the end.
+    failed : ndarray of bool
+        Which were not: neither that nor ``converged`` where the solver tested nothing.
     fell_back : ndarray of bool
         Which systems the arm chosen did not solve, so that the fallback was called.
     comparison : Comparison or None
@@ -49,13 +51,15 @@ class SequenceResult:
     total : float
         Sum of the costs.
     failures : list of int
-        The systems that were not solved.
+        The systems that were not solved; none of those whose solver made a fixed number of steps
+        and tested nothing.
     """
 
     results: tuple
     costs: np.ndarray
     omegas: list
     converged: np.ndarray
+    failed: np.ndarray
     fell_back: np.ndarray
     comparison: Comparison | None
     x: Any
@@ -66,7 +70,7 @@ class SequenceResult:
 
     @cached_property
     def failures(self):
-        return np.flatnonzero(~self.converged).tolist()
+        return np.flatnonzero(self.failed).tolist()
 
     def __repr__(self):
         parts = [f"{len(self.omegas)} systems", f"total={self.total:g}"]
@@ -145,7 +149,8 @@ def solve_sequence(
         Called with the number of the system, its result, its omega and its cost; returning True
         ends the sequence.
     **options
-        Passed on to every solve: rtol, maxiter, ...
+        Passed on to every solve: rtol, maxiter, ... With ``steps`` every omega takes as many
+        iterations, so that ``cost`` must be something else, such as the residual reached.
 
     Returns
     -------
@@ -202,6 +207,11 @@ def solve_sequence(
         failure_cost = checks.number(failure_cost, "failure_cost", minimum=0)
     if compare is not None:
         compare = tuner.arms if compare is True else arms_argument(compare)
+    if options.get("steps") is not None and cost == "iterations":
+        raise ValueError(
+            'cost must be "seconds" or a function of (result, omega) with steps: in iterations '
+            "every omega costs the same"
+        )
     if optimal is not None and not callable(optimal):
         raise TypeError(f"optimal must be a function of (a, b, context), got {optimal!r}")
     solver = _solver(solver)
@@ -250,6 +260,7 @@ class _Run:
     costs: list = field(default_factory=list)
     omegas: list = field(default_factory=list)
     converged: list = field(default_factory=list)
+    failed: list = field(default_factory=list)
     fell_back: list = field(default_factory=list)
     others: list = field(default_factory=list)  # per system, (cost, converged) of each arm
     optima: list = field(default_factory=list)
@@ -263,19 +274,21 @@ class _Run:
             self.tuner.cancel()
             raise
         told = cost
-        if not result.converged:
+        failed = _failed(result)
+        if failed:
             least = self.failure_cost
             told = max(cost, max(self.costs, default=0.0) if least is None else least)
         self.tuner.tell(told)
         if self.compare is not None:
             solved = [self._timed(self.solver, a, b, arm, self._start()) for arm in self.compare]
-            self.others.append([(cost, result.converged) for result, cost in solved])
+            self.others.append([(cost, not _failed(result)) for result, cost in solved])
         if self.optimal is not None:
             best = self.optimal(a, b, context)
             self.optima.append(self._timed(self.solver, a, b, best, self._start())[1])
         self.omegas.append(omega)
         self.costs.append(cost)
         self.converged.append(bool(result.converged))
+        self.failed.append(failed)
         self.fell_back.append(fell_back)
         if self.keep_results:
             self.results.append(result)
@@ -321,10 +334,15 @@ class _Run:
             np.array(self.costs, dtype=float),
             self.omegas,
             np.array(self.converged, dtype=bool),
+            np.array(self.failed, dtype=bool),
             np.array(self.fell_back, dtype=bool),
             comparison,
             self.x,
         )
+
+
+def _failed(result):
+    return not result.converged and result.status is not Status.FIXED_STEPS
 
 
 def _is_finite(x):

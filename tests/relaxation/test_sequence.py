@@ -225,6 +225,19 @@ def test_running_into_maxiter_is_a_failure():
     assert [result.status for result in done.results] == [Status.MAXITER] * 3
 
 
+def test_a_fixed_number_of_steps_is_no_failure():
+    def size(result, omega):
+        return float(np.linalg.norm(result.x))
+
+    posed, tuner = list(systems()), Spy(1.5)
+    done = solve_sequence(posed, tuner=tuner, cost=size, steps=7, compare=OMEGAS)
+    assert tuner.told == done.costs.tolist() and len(set(tuner.told)) == len(posed)
+    assert not done.failures and not done.converged.any() and "failed" not in repr(done)
+    assert np.isfinite(done.comparison.best_fixed[1])
+    with pytest.raises(ValueError, match='cost must be "seconds" or a function'):
+        solve_sequence(posed, tuner=tuner, steps=7)
+
+
 def test_comparison_with_what_is_known_afterwards():
     done = solve_sequence(
         systems(20),
