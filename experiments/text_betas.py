@@ -48,9 +48,9 @@ STUDY = Study(
             *adam((0.0,), (0.8, 0.95), (5e-4, 1e-3, 2e-3)),
             *others((0.8, 0.95), (3e-4, 1e-3, 3e-3), (0.3, 1.0, 3.0)),
         ),
-        "others": 0.0, "width": 64, "layers": 2, "length": 64, "batch": 8, "steps": 300,
-        "every": 50,
+        "others": 0.0, "width": 64, "layers": 2, "length": 64, "batch": 8, "steps": 200,
+        "every": 40,
     },
     quick_seconds=10,
-    full_seconds=300,
+    full_seconds=180,
 )  # fmt: skip

@@ -4,7 +4,7 @@ from experiments.study import Study
 from experiments.training_cells import TEXT, cells, compute, cost
 
 SCHEDULES = ("jordan", "you", "estimated")
-MUON = (0.005, 0.01, 0.02, 0.04)
+MUON = (0.01, 0.02, 0.04)
 
 STUDY = Study(
     name="text_optimizers",
@@ -32,19 +32,17 @@ STUDY = Study(
     },
     full={
         "runs": (
-            ({"method": "adamw"}, (1e-3, 2e-3, 4e-3, 8e-3, 16e-3), 3),
             ({"method": "muon-polar-express"}, MUON, 3),
-            ({"method": "torch-muon"}, MUON[1:], 3),
-            ({"method": "muon-jordan"}, MUON, 3),
-            ({"method": "muon-you"}, MUON, 3),
-            ({"method": "muon-estimated"}, MUON[1:], 3),
-            ({"method": "soap"}, (3e-3, 6e-3, 12e-3), 3),
-            ({"method": "muon-svd"}, MUON[2:3], 3),
-            ({"method": "polargrad"}, (0.2, 0.4), 3),
+            ({"method": "torch-muon"}, MUON, 3),
+            ({"method": "adamw"}, (1e-3, 2e-3, 4e-3, 8e-3, 16e-3), 3),
+            *(({"method": f"muon-{name}"}, MUON, 3) for name in SCHEDULES),
+            ({"method": "soap"}, (6e-3, 12e-3), 3),
+            ({"method": "muon-svd"}, (0.02,), 3),
+            ({"method": "polargrad"}, (0.3,), 3),
         ),
-        "others": 0.003, "width": 64, "layers": 2, "length": 64, "batch": 8, "steps": 300,
-        "every": 50,
+        "others": 0.003, "width": 64, "layers": 2, "length": 64, "batch": 8, "steps": 200,
+        "every": 40,
     },
     quick_seconds=20,
-    full_seconds=1500,
+    full_seconds=600,
 )  # fmt: skip

@@ -33,9 +33,9 @@ STUDY = Study(
     },
     full={
         "runs": runs(0.02, 3),
-        "others": 0.003, "width": 64, "layers": 2, "length": 64, "batch": 8, "steps": 300,
-        "every": 50,
+        "others": 0.003, "width": 64, "layers": 2, "length": 64, "batch": 8, "steps": 200,
+        "every": 40,
     },
     quick_seconds=10,
-    full_seconds=150,
+    full_seconds=90,
 )  # fmt: skip
