@@ -15,13 +15,13 @@ METHODS = ("adamw", "polargrad", "torch-muon", "muon-polar-express", "soap")
 
 def draw(records):
     """Draw two panels."""
-    figure, axes = new_figure(PAGE, 3.2, columns=2)
+    figure, axes = new_figure(PAGE, 3.5, columns=2)
     left, right = axes[0]
     by_method = groups(records, "method")
     for method in (m for m in METHODS if m in by_method):
         rows, style = by_method[method], look(method)
         rate = best_rate(rows)
-        label = f"{style['label']}, {rate:g}"
+        label = f"{style['label']}, rate {rate:g}"
         chosen = [r for r in rows if r["lr"] == rate]
         draw_band(left, chosen, **{**style, "label": label})
         draw_rates(right, rows, **style)
@@ -29,7 +29,8 @@ def draw(records):
     left.set_title("at the best learning rate")
     right.set(ylabel="validation loss at the end")
     right.set_title("tuning")
-    left.legend(title="method, rate", title_fontsize=7)
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3.2)
     seeds = len({r["seed"] for r in records})
     figure.suptitle(f"Matrix optimizers on a small text model, {seeds} seeds", fontsize=10)
     return figure

@@ -62,4 +62,15 @@ def draw_rates(ax, records, **kwargs):
     below = [m - min(v) for m, v in zip(middle, losses.values(), strict=True)]
     above = [max(v) - m for m, v in zip(middle, losses.values(), strict=True)]
     ax.errorbar(list(losses), middle, yerr=[below, above], capsize=2, elinewidth=0.8, **kwargs)
+    rates_below(ax)
+
+
+def rates_below(ax):
+    """Make the horizontal axis one of learning rates."""
+    from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
+
     ax.set(xscale="log", xlabel="learning rate (of the matrices)")
+    ticks = [digit * 10.0**power for power in range(-5, 2) for digit in (1, 2, 4)]
+    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
