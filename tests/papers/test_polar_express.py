@@ -128,7 +128,14 @@ def method_map():
         }
 
 
+def muon():
+    for method in ("adamw", "muon-jordan", "muon-polar-express", "muon-estimated"):
+        for r in cross(lr=[0.02, 0.04], seed=[0, 1], last=[False, True]):
+            yield {**r, "method": method, "step": 5 * r["last"], "validation_loss": 3.0 + r["lr"]}
+
+
 RECORDS = {
+    "text_schedules": muon,
     "polar_planner": planner,
     "polar_gram_time": gram_time,
     "polar_gram_stability": gram_stability,

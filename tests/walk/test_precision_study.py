@@ -281,4 +281,4 @@ def test_methods_show_the_worst():
 def test_claims_are_readable():
     paper = papers.load("precision", registry.names(), gallery.names())
     assert len(paper.claims) > 20
-    assert {figure.study for figure in paper.figures} == {"precision"}
+    assert {figure.study for figure in paper.figures} == {"precision", "text_precision"}
