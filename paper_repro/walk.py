@@ -110,6 +110,10 @@ class Walk:
                     continue
                 plans[name] = Plan(study, conditions, self.records)
             except Exception as error:
+                if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
+                    reasons[name] = f"{name} {error}"
+                    self.progress.note(f"{reasons[name]}: left out")
+                    continue
                 self._fail(report, f"study {name}", error)
         self._announce(plans, conditions.level)
         for name, plan in plans.items():
@@ -158,6 +162,9 @@ class Walk:
                         missing[name] = f"{error}; compute them: python -m paper_repro run {name}"
                         missing[name] += " --full" if choice == "full" else ""
             except Exception as error:
+                if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
+                    reasons[name] = f"{name} {error}"
+                    continue
                 self._fail(report, f"study {name}", error)
                 missing[name] = f"the study {name} failed"
         for claim in chosen:
@@ -226,6 +233,11 @@ class Walk:
             self.progress.note("".join(traceback.format_exception(error)).rstrip())
         report.failures.append(f"{what}: {type(error).__name__}: {error}")
         self.progress.note(f"{what} failed")
+
+
+def _is_ours(module: str | None) -> bool:
+    """Whether a module that was not found is one of this checkout, not an optional package."""
+    return module is None or module.partition(".")[0] in ("experiments", "linalg_ml")
 
 
 def summary(report: Report, stream=None) -> None:

@@ -330,3 +330,27 @@ def test_works_without_git(project, tmp_path):
     header = json.loads(project.record_files()[0].read_bytes().splitlines()[0])["data"]
     assert header["provenance"]["commit"] is None
     assert shutil.which("git") is not None
+
+
+def test_study_whose_package_is_not_installed(project):
+    """It is left out, and its claims are not checked; a module of ours that lacks is a failure."""
+    project.edit(
+        "experiments/tiny.py",
+        "STUDY = Study(",
+        """
+def absent(parameters):
+    raise ModuleNotFoundError("needs Telepathy, which is not installed", name="telepathy")
+
+
+STUDY = Study(
+    cells=absent,""",
+    )
+    done = project.command("run", "tiny", QUIET)
+    assert done.returncode == 0, done.stderr
+    assert "tiny needs Telepathy, which is not installed: left out" in done.stderr
+    wanted = "NOT CHECKED largest tiny needs Telepathy, which is not installed"
+    assert wanted in lines(done.stdout)[1]
+    check = project.command("check")
+    assert check.returncode == 0 and wanted in lines(check.stdout)[1]
+    project.edit("experiments/tiny.py", '"telepathy"', '"experiments.telepathy"')
+    assert project.command("run", "tiny", QUIET).returncode == 3
