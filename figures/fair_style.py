@@ -11,6 +11,7 @@ LOOKS = {
     "sgd": ("SGD, momentum", "#777777", "s"),
     "lion": ("Lion", SKY, "v"),
     "muon": ("Muon", VERMILION, "^"),
+    "muon-polar-express": ("Muon, Polar Express", VERMILION, "^"),
     "polargrad": ("PolarGrad", BLUE, "D"),
     "soap": ("SOAP", GREEN, "P"),
     "shampoo": ("Shampoo", PINK, "X"),

@@ -157,6 +157,18 @@ def test_an_interrupted_search_goes_on_where_it_was(records, kept):
     assert again == whole[kept:] and context.goes_on
 
 
+def test_the_text_model():
+    pytest.importorskip("torch")
+    from experiments import fair_text
+
+    sizes = {"width": 8, "layers": 1, "length": 6, "batch": 2, "budget": 2, "seeds": 1}
+    shared = {"optimizers": tuple(fair_text.OPTIMIZERS), "steps": (3,), "longer": (), **sizes}
+    for cell in fair_text.cells(shared):
+        made = list(fair_text.compute(dict(cell), Context("numpy", 0, ROOT)))
+        assert [r["kind"] for r in made] == ["trial", "trial", "final"]
+        assert all(1 < r["loss"] < 10 for r in made) and made[0]["loss"] != made[1]["loss"]
+
+
 def test_drawing(records):
     # So few steps follow no law: losses that do, in the records' form.
     smooth = [
