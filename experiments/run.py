@@ -198,15 +198,15 @@ class Plan:
         stored = writer.stored
         study, where = self.study, f"study {self.study.name!r}, a record of {cell.parameters}"
         context = Context(
-            self.conditions.backend, self.conditions.seed, self.root, len(stored.records)
+            self.conditions.backend, self.conditions.seed, self.root, tuple(stored.records)
         )
         number = 0
 
         def begin():
-            # Only now has the study said, by context.remaining, whether it can go on.
-            if context.items is not None and context.finished:
+            # Only now has the study said, by what it asked of the context, whether it can go on.
+            if context.goes_on and context.stored:
                 writer.resume()
-                return context.finished
+                return len(context.stored)
             header = {
                 "cell": cache.encode(cell.parameters),
                 "seed": self.conditions.seed,

@@ -67,15 +67,16 @@ class Context:
     seed : int
     root : Path
         Folder that the paths in ``Study.data`` are relative to.
-    finished : int
-        Records of this cell that an interrupted run has already stored.
+    stored : sequence of dict
+        Records of this cell that an interrupted run has left; ask `remaining` or `earlier`.
     """
 
     backend: str
     seed: int
     root: Path
-    finished: int = 0
+    stored: Sequence[Mapping] = ()
     items: int | None = field(default=None, init=False)
+    goes_on: bool = field(default=False, init=False)
 
     @property
     def xp(self):
@@ -108,9 +109,17 @@ class Context:
         """
         items = list(items)
         self.items = len(items)
-        if self.finished > len(items):
-            self.finished = 0
-        return iter(items[self.finished :])
+        self.goes_on = len(self.stored) <= len(items)
+        return iter(items[len(self.stored) :] if self.goes_on else items)
+
+    def earlier(self) -> list[dict]:
+        """Return the stored records, for a study that goes on behind them by itself.
+
+        For a search, say, whose next step depends on what the steps before have found: what it
+        yields then is appended to these.
+        """
+        self.goes_on = True
+        return [dict(record) for record in self.stored]
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,14 @@ TEXT = "experiments/data/shakespeare.txt.xz"
 SHARED = ("others", "width", "layers", "length", "batch", "steps", "every")
 
 
+def need_torch():
+    """Raise ModuleNotFoundError unless PyTorch is installed."""
+    if find_spec("torch") is None:
+        raise ModuleNotFoundError(
+            "needs PyTorch, which is not installed (pip install linalg_ml[torch])", name="torch"
+        )
+
+
 def cells(parameters):
     """List the runs: each method at each of its rates with each seed.
 
@@ -20,10 +28,7 @@ def cells(parameters):
     ModuleNotFoundError
         If PyTorch is not installed.
     """
-    if find_spec("torch") is None:
-        raise ModuleNotFoundError(
-            "needs PyTorch, which is not installed (pip install linalg_ml[torch])", name="torch"
-        )
+    need_torch()
     shared = {name: parameters[name] for name in SHARED}
     return [
         {**fields, "lr": lr, "seed": seed, **shared}

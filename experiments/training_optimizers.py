@@ -28,8 +28,8 @@ EstimatedMuon = optimizer_class(estimated_muon, "EstimatedMuon")
 
 
 def muon(schedule):
-    """Return what makes a Muon of weights, rate and perhaps a precision."""
-    return lambda p, lr, precision=None: Muon(p, lr=lr, schedule=schedule, precision=precision)
+    """Return what makes a Muon of weights, rate and perhaps precision, momentum and decay."""
+    return lambda p, lr, **options: Muon(p, lr=lr, schedule=schedule, **options)
 
 
 # Optimizers for the matrices of the blocks: name to what makes one of weights and rate. In all
@@ -40,19 +40,23 @@ MATRIX = {
     "muon-polar-express": muon("polar-express"),
     "muon-estimated": EstimatedMuon,
     "muon-svd": muon("svd"),
-    "torch-muon": lambda p, lr: torch.optim.Muon(p, lr=lr, weight_decay=0.0),
+    "torch-muon": lambda p, lr, momentum=0.95, weight_decay=0.0: torch.optim.Muon(
+        p, lr=lr, momentum=momentum, weight_decay=weight_decay
+    ),
     "polargrad": PolarGrad,
-    "soap": lambda p, lr: SOAP(p, lr=lr, weight_decay=0.0),
+    "soap": lambda p, lr, beta1=0.95, beta2=0.95, weight_decay=0.0: SOAP(
+        p, lr=lr, betas=(beta1, beta2), weight_decay=weight_decay
+    ),
 }
 # Optimizers for all weights: name to what makes one of weights, rate and decay rates.
 ALL = {
-    "adamw": lambda p, lr, beta1=0.9, beta2=0.95: torch.optim.AdamW(
-        p, lr=lr, betas=(beta1, beta2), weight_decay=0.0
+    "adamw": lambda p, lr, beta1=0.9, beta2=0.95, weight_decay=0.0: torch.optim.AdamW(
+        p, lr=lr, betas=(beta1, beta2), weight_decay=weight_decay
     ),
     "signum": lambda p, lr, beta1: Signum(p, lr=lr, beta=beta1),
     "sgd": lambda p, lr, beta1: torch.optim.SGD(p, lr=lr, momentum=beta1, dampening=beta1),
 }
-OPTIONS = ("beta1", "beta2", "precision")
+OPTIONS = ("beta1", "beta2", "precision", "momentum", "weight_decay")
 
 
 def make(cell, model):

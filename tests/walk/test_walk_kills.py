@@ -112,8 +112,12 @@ def test_cell_that_cannot_resume_starts_again(checkout):
     assert checkout.computed()[logged] == "2 0"
 
 
-def test_interrupt_keeps_what_is_done(checkout):
+@pytest.mark.parametrize("asks", ["remaining", "earlier"])
+def test_interrupt_keeps_what_is_done(checkout, asks):
     checkout.study(cells=CELLS, items=ITEMS)
+    if asks == "earlier":
+        checkout.edit("experiments/tiny.py", 'context.remaining(range(cell["items"]))',
+                      'range(len(context.earlier()), cell["items"])')  # fmt: skip
     hold = checkout.hold(1, 2)
     process = run(checkout)
     wait_until(lambda: len(stored_items(checkout)) == ITEMS + 2)

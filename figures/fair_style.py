@@ -1,0 +1,118 @@
+"""Panels about optimizers compared after equal tuning."""
+
+from statistics import fmean
+
+from figures.style import PALETTE, groups
+
+BLUE, VERMILION, GREEN, PINK, SKY, ORANGE, BLACK, _ = PALETTE
+# optimizer: label, colour, marker
+LOOKS = {
+    "adamw": ("AdamW", BLACK, "o"),
+    "sgd": ("SGD, momentum", "#777777", "s"),
+    "lion": ("Lion", SKY, "v"),
+    "muon": ("Muon", VERMILION, "^"),
+    "muon-polar-express": ("Muon, Polar Express", VERMILION, "^"),
+    "polargrad": ("PolarGrad", BLUE, "D"),
+    "soap": ("SOAP", GREEN, "P"),
+    "shampoo": ("Shampoo", PINK, "X"),
+    "torch-muon": ("torch.optim.Muon", ORANGE, "<"),
+}
+BASELINE = "adamw"
+
+
+def ends(records):
+    """Return {optimizer: {steps: losses at the end, one per seed}}, in the order of `LOOKS`."""
+    found = groups([r for r in records if r["kind"] == "final"], "optimizer")
+    return {
+        name: {
+            steps: [r["loss"] for r in rows]
+            for steps, rows in sorted(groups(found[name], "steps").items())
+        }
+        for name in LOOKS
+        if name in found
+    }
+
+
+class Law:
+    """L(D) = alpha D^-B + beta through the baseline's mean losses after D, 2 D and 4 D steps.
+
+    Raises
+    ------
+    ValueError
+        If the steps are not three in the ratio two, or the losses do not flatten.
+    """
+
+    def __init__(self, losses):
+        (self.first, one), (second, two), (third, three) = (
+            (steps, fmean(values)) for steps, values in losses.items()
+        )
+        if (second, third) != (2 * self.first, 4 * self.first):
+            raise ValueError(f"steps must double, got {list(losses)}")
+        self.ratio = (two - three) / (one - two)  # 2^-B
+        if not 0 < self.ratio < 1:
+            raise ValueError(f"losses {one}, {two}, {three} follow no such law")
+        self.beta = (one * three - two * two) / (one + three - 2 * two)
+        self.scale = one - self.beta
+
+    def loss(self, steps):
+        """Return the loss after so many steps."""
+        from math import log2
+
+        return self.beta + self.scale * self.ratio ** log2(steps / self.first)
+
+    def steps(self, loss):
+        """Return after how many steps the loss is reached, infinity below the limit."""
+        from math import inf, log
+
+        if loss <= self.beta:
+            return inf
+        return self.first * 2 ** (log((loss - self.beta) / self.scale) / log(self.ratio))
+
+
+def draw_ends(ax, losses, law):
+    """Draw the losses at the end against the steps, with the spread over the seeds."""
+    for name, lengths in losses.items():
+        label, color, marker = LOOKS[name]
+        steps, means = list(lengths), [fmean(v) for v in lengths.values()]
+        low = [m - min(v) for m, v in zip(means, lengths.values(), strict=True)]
+        high = [max(v) - m for m, v in zip(means, lengths.values(), strict=True)]
+        line = "none" if name == BASELINE else "-"
+        ax.errorbar(steps, means, yerr=[low, high], color=color, marker=marker, linestyle=line,
+                    capsize=2, label=label)  # fmt: skip
+    lengths = list(losses[BASELINE])
+    fine = [lengths[0] * (lengths[-1] / lengths[0]) ** (k / 40) for k in range(41)]
+    ax.plot(fine, [law.loss(d) for d in fine], color=BLACK, linewidth=1, linestyle="--",
+            label=r"AdamW's law $\alpha D^{-B}+\beta$")  # fmt: skip
+    ax.set(xscale="log", xlabel="steps of the whole schedule", title="loss at the end")
+    ax.minorticks_off()
+    ax.set_xticks(lengths, [str(d) for d in lengths])
+
+
+def draw_speedups(ax, losses, law):
+    """Draw the steps AdamW would need for the same loss over those taken."""
+    names = [name for name in losses if name != BASELINE]
+    lengths = sorted({d for name in names for d in losses[name]})
+    width = 0.8 / len(lengths)
+    for place, steps in enumerate(lengths):
+        values = [law.steps(fmean(losses[name][steps])) / steps for name in names]
+        at = [k + (place - (len(lengths) - 1) / 2) * width for k in range(len(names))]
+        colors = [LOOKS[name][1] for name in names]
+        bars = ax.bar(at, values, width=0.92 * width, color=colors, alpha=(0.55, 1.0)[place % 2])
+        ax.bar_label(bars, [f"{v:.2f}\nat {steps}" for v in values], fontsize=6, padding=1)
+    ax.axhline(1.0, color=BLACK, linewidth=1, linestyle="--")
+    ax.set_xticks(range(len(names)), [LOOKS[name][0].replace(", ", ",\n") for name in names],
+                  rotation=0 if len(names) < 5 else 30)  # fmt: skip
+    ax.set(ylabel="AdamW's steps to the same loss / steps", title="speed-up over AdamW")
+    ax.margins(y=0.18)
+    ax.grid(False, axis="x")
+
+
+def draw_tuning(ax, records, steps):
+    """Draw the best loss against the runs of the search."""
+    trials = [r for r in records if r["kind"] == "trial" and r["steps"] == steps]
+    for name, rows in groups(trials, "optimizer").items():
+        label, color, marker = LOOKS[name]
+        best = [min(r["loss"] for r in rows[: k + 1]) for k in range(len(rows))]
+        ax.step(range(1, len(best) + 1), best, where="post", color=color, label=label)
+        ax.plot(len(best), best[-1], color=color, marker=marker)
+    ax.set(xlabel="runs spent on tuning", title=f"best loss so far ({steps} steps)")
