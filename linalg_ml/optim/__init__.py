@@ -38,6 +38,8 @@ _PLACES = {
     "linalg_ml.optim.kronecker": ("shampoo",),
     "linalg_ml.optim.eigenbasis": ("soap",),
     "linalg_ml.optim.one_sided": ("asgo", "dasgo"),
+    "linalg_ml.optim.split_gradients": ("frugal",),
+    "linalg_ml.optim.split_models": ("frugal_blocks",),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ADAPTERS = ("optax", "torch")

@@ -21,6 +21,7 @@ from linalg_ml.optim import (
     orthogonalized,
     polar_gradient,
     sign_descent,
+    split_gradients,
 )
 from linalg_ml.optim.docstrings import adapted
 from linalg_ml.optim.in_place import fits, step_in_place
@@ -283,3 +284,4 @@ Shampoo = optimizer_class(kronecker.shampoo, "Shampoo")
 SOAP = optimizer_class(eigenbasis.soap, "SOAP")
 ASGO = optimizer_class(one_sided.asgo, "ASGO")
 DASGO = optimizer_class(one_sided.dasgo, "DASGO")
+FRUGAL = optimizer_class(split_gradients.frugal, "FRUGAL")

@@ -19,6 +19,7 @@ SETTINGS = {
     "SOAP": (optim.soap, {"lr": 0.1, "frequency": 3}),
     "ASGO": (optim.asgo, {"lr": 0.1, "frequency": 2}),
     "DASGO": (optim.dasgo, {"lr": 0.1}),
+    "FRUGAL": (optim.frugal, {"lr": 0.1, "frequency": 3, "density": 0.5, "weight_decay": 0.1}),
 }
 
 
