@@ -40,6 +40,8 @@ _PLACES = {
     "linalg_ml.optim.one_sided": ("asgo", "dasgo"),
     "linalg_ml.optim.split_gradients": ("frugal",),
     "linalg_ml.optim.split_models": ("frugal_blocks",),
+    "linalg_ml.optim.low_rank_updates": ("dion",),
+    "linalg_ml.optim.fisher_structured": ("fismo",),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ADAPTERS = ("optax", "torch")

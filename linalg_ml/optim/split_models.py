@@ -179,9 +179,7 @@ def frugal_blocks(
         if count == 0:
             return rebuild(params, states)
         like = past if is_traced(past) else np.zeros(())
-        flags = active_blocks(
-            order, past // frequency, count, round(density * count), seed, like
-        )
+        flags = active_blocks(order, past // frequency, count, round(density * count), seed, like)
         for flag, i in zip(flags, matrices, strict=True):
             inner.leafwise.check_state(states[i], leaves[i], f"[{paths[i]!r}]")
             own = dict(states[i])

@@ -15,8 +15,10 @@ from linalg_ml.optim import (
     eigenbasis,
     equal_betas,
     factored,
+    fisher_structured,
     gradient_descent,
     kronecker,
+    low_rank_updates,
     one_sided,
     orthogonalized,
     polar_gradient,
@@ -285,3 +287,5 @@ SOAP = optimizer_class(eigenbasis.soap, "SOAP")
 ASGO = optimizer_class(one_sided.asgo, "ASGO")
 DASGO = optimizer_class(one_sided.dasgo, "DASGO")
 FRUGAL = optimizer_class(split_gradients.frugal, "FRUGAL")
+Dion = optimizer_class(low_rank_updates.dion, "Dion")
+FISMO = optimizer_class(fisher_structured.fismo, "FISMO")

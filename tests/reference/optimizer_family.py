@@ -48,3 +48,42 @@ def frugal_svd(w, gradient, lr, rank, period, *, betas=(0.9, 0.999), eps=1e-8, f
         step = (mean / (1 - b1**age)) / (np.sqrt(square / (1 - b2**age)) + eps)
         w = w - lr * (step @ basis.T + free_scale * np.sign(free))
         yield w
+
+
+def dion(w, gradient, lr, start, *, momentum=0.95, weight_decay=0.0, eps=1e-8):
+    """Ahn and others, 2025, in its simplest form, from the directions ``start``."""
+    buffer, q = np.zeros_like(w), start
+    factor = (w.shape[0] / w.shape[1]) ** 0.5
+    for t in count(1):
+        buffer = buffer + gradient(w, t)
+        p = np.linalg.qr(buffer @ q)[0]
+        r = buffer.T @ p
+        buffer = buffer - (1 - momentum) * p @ r.T
+        q = r / (np.linalg.norm(r, axis=0) + eps)
+        w = (1 - lr * weight_decay) * w - lr * factor * p @ q.T
+        yield w
+
+
+def fismo(w, gradient, lr, *, beta=0.95, gamma=0.95, mu=1e-3, weight_decay=0.0):
+    """Xu, Yan, Zhang, 2026, with an exact polar factor."""
+    m, n = w.shape
+    p, q, mean = np.eye(m), np.eye(n), np.zeros_like(w)
+
+    def root(a):
+        values, vectors = np.linalg.eigh(a)
+        return (vectors / np.sqrt(values)) @ vectors.T
+
+    def unit(a):
+        a = len(a) * a / np.trace(a)
+        return (a + a.T) / 2
+
+    for t in count(1):
+        g = gradient(w, t)
+        left = g @ np.linalg.inv(q) @ g.T / n + mu * np.trace(p) / m * np.eye(m)
+        p = unit(gamma * p + (1 - gamma) * left)
+        right = g.T @ np.linalg.inv(p) @ g / m + mu * np.trace(q) / n * np.eye(n)
+        q = unit(gamma * q + (1 - gamma) * right)
+        mean = beta * mean + (1 - beta) * root(p) @ g @ root(q)
+        u, _, vt = np.linalg.svd(mean, full_matrices=False)
+        w = (1 - lr * weight_decay) * w - lr * root(p) @ (u @ vt) @ root(q)
+        yield w
