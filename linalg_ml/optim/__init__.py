@@ -42,6 +42,7 @@ _PLACES = {
     "linalg_ml.optim.split_models": ("frugal_blocks",),
     "linalg_ml.optim.low_rank_updates": ("dion",),
     "linalg_ml.optim.fisher_structured": ("fismo",),
+    "linalg_ml.optim.manifold_descent": ("macro", "spel"),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ADAPTERS = ("optax", "torch")

@@ -19,6 +19,7 @@ from linalg_ml.optim import (
     gradient_descent,
     kronecker,
     low_rank_updates,
+    manifold_descent,
     one_sided,
     orthogonalized,
     polar_gradient,
@@ -289,3 +290,5 @@ DASGO = optimizer_class(one_sided.dasgo, "DASGO")
 FRUGAL = optimizer_class(split_gradients.frugal, "FRUGAL")
 Dion = optimizer_class(low_rank_updates.dion, "Dion")
 FISMO = optimizer_class(fisher_structured.fismo, "FISMO")
+MACRO = optimizer_class(manifold_descent.macro, "MACRO")
+SPEL = optimizer_class(manifold_descent.spel, "SPEL")

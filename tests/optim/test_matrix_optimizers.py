@@ -24,12 +24,14 @@ MAKERS = {
     "muon, rows scaled": lambda **kw: optim.muon(lr=0.1, normalization="aol", **kw),
     "dion": lambda **kw: optim.dion(lr=0.1, rank=2, **kw),
     "fismo": lambda **kw: optim.fismo(lr=0.1, **kw),
+    "macro": lambda **kw: optim.macro(lr=0.1, manifold="rows", radius=2.0, **kw),
+    "spel": lambda **kw: optim.spel(lr=0.1, **kw),
     "frugal, entries": lambda: optim.frugal(lr=0.1, density=0.5, frequency=3, projection="entries"),
     "frugal, singular vectors": lambda: optim.frugal(
         lr=0.1, density=0.7, frequency=3, projection="svd", free="gradient"
     ),
 }
-MATRICES_ALONE = ("muon", "polargrad", "asgo", "dasgo", "fismo")
+MATRICES_ALONE = ("muon", "polargrad", "asgo", "dasgo", "fismo", "macro", "spel")
 REFERENCES = {
     "muon": (
         lambda: optim.muon(0.1, weight_decay=0.1, schedule="newton-schulz", steps=40),
@@ -114,7 +116,7 @@ def test_every_library_follows_the_same_path(eager, name):
     np.testing.assert_allclose(found, expected, rtol=0, atol=5e-5 if single else 1e-12)
 
 
-@pytest.mark.parametrize("name", [*MAKERS][:9])
+@pytest.mark.parametrize("name", [*MAKERS][:11])
 def test_updates_trace_under_jit(name):
     jax = pytest.importorskip("jax")
     with jax.enable_x64(True):

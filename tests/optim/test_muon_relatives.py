@@ -1,12 +1,14 @@
 """Relatives of Muon: rows scaled beforehand, low-rank steps, Fisher factors, manifolds."""
 
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
 
 from linalg_ml import optim, orthogonalize, schedule
 from tests.optim.test_matrix_golden import trajectory
+from tests.reference import optimizer_family as family
 from tests.reference.matrix_optimizers import polar_by_svd
 from tests.reference.matrix_problem import START, perturbed_gradient
 
@@ -153,3 +155,100 @@ def test_fismo_keeps_factors_of_unit_mean():
         np.testing.assert_array_equal(own[name], own[name].T)
     root = own["root0"]
     np.testing.assert_allclose(root @ own["right0"] @ root, np.eye(3), atol=1e-9)
+
+
+# Manifolds --------------------------------------------------------------------------------------
+
+NORMS = {
+    "frobenius": lambda w: np.linalg.norm(w),
+    "spectral": lambda w: np.linalg.norm(w, 2),
+    "rows": lambda w: np.linalg.norm(w, axis=1),
+    "columns": lambda w: np.linalg.norm(w, axis=0),
+}
+ON_MANIFOLDS = {
+    f"{name}, {'twice' if again else 'once'}": (
+        lambda name=name, again=again: optim.macro(
+            0.1, manifold=name, radius=2.0, schedule="svd", project_direction=again, iterations=300
+        ),
+        lambda w, g, name=name, again=again: family.macro(w, g, 0.1, name, 2.0, again=again),
+    )
+    for name, again in zip(NORMS, (True, True, False, True), strict=True)
+}
+ON_MANIFOLDS["stiefel"] = (
+    lambda: optim.spel(0.1, weight_decay=0.1, schedule="svd"),
+    lambda w, g: family.spel(w, g, 0.1, weight_decay=0.1),
+)
+ON_MANIFOLDS["stiefel, no tangents"] = (
+    lambda: optim.spel(0.1, tangent=False, schedule="svd", retraction="qdwh"),
+    lambda w, g: family.spel(w, g, 0.1, tangent=False),
+)
+
+
+@pytest.mark.parametrize("name", ON_MANIFOLDS)
+def test_formulas_on_manifolds(name):
+    make, published = ON_MANIFOLDS[name]
+    start = gaussian(4, 3)
+    start = polar_by_svd(start) if "stiefel" in name else start
+    expected = list(islice(published(start, perturbed_gradient), 20))
+    found = trajectory(make(), perturbed_gradient, 20, start=start)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", NORMS)
+@pytest.mark.parametrize("shape", [(4, 3), (3, 5), (1, 4), (2, 3, 4)])
+def test_norms_are_kept(name, shape):
+    start = gaussian(*shape)
+    transform = optim.macro(lr=0.05, manifold=name, stacked=len(shape) == 3)
+    path = trajectory(transform, lambda w, t: w - np.sin(t), 40, start=start)
+    split = (lambda w: w) if len(shape) == 3 else (lambda w: [w])
+    for w in path[10:]:
+        for own, first in zip(split(w), split(start), strict=True):
+            error = abs(NORMS[name](own) / NORMS[name](first) - 1).max()
+            assert error < (2e-3 if name == "spectral" else 1e-13)
+
+
+def test_orthonormal_columns_and_rows_are_kept():
+    for shape in ((5, 3), (3, 5), (4, 4), (1, 3)):
+        start = polar_by_svd(gaussian(*shape))
+        for dtype, tolerance in ((np.float64, 1e-13), (np.float32, 3e-6)):
+            transform = optim.spel(lr=0.1)
+            w = start.astype(dtype)
+            state = transform.init(w)
+            for t in range(20):
+                grad = (w - np.sin(t)).astype(dtype)
+                updates, state = transform.update(grad, state, w)
+                w = optim.apply_updates(w, updates)
+            small = w @ w.T if shape[0] < shape[1] else w.T @ w
+            assert abs(small - np.eye(len(small))).max() < tolerance, (shape, dtype)
+
+
+def test_manifolds_find_constrained_minima():
+    """The largest <W, A> on each manifold is known."""
+    a = gaussian(5, 4)
+    best = {
+        "frobenius": np.linalg.norm(a),
+        "rows": np.linalg.norm(a, axis=1).sum(),
+        "columns": np.linalg.norm(a, axis=0).sum(),
+    }
+    start = np.random.default_rng(3).standard_normal((5, 4))
+    for name, value in best.items():
+        transform = optim.macro(
+            optim.linear_decay(0.5, 200), manifold=name, radius=1.0, momentum=0.5
+        )
+        w = trajectory(transform, lambda w, t: -a, 200, start=start)[-1]
+        assert 0.999 * value < np.sum(w * a) <= value * (1 + 1e-9), name
+    transform = optim.spel(optim.linear_decay(0.2, 200), momentum=0.5)
+    w = trajectory(transform, lambda w, t: -a, 200, start=polar_by_svd(start))[-1]
+    nuclear = np.linalg.svd(a, compute_uv=False).sum()
+    assert 0.999 * nuclear < np.sum(w * a) <= nuclear * (1 + 1e-9)
+
+
+def test_what_has_no_radius_is_said():
+    with pytest.raises(ValueError, match="params is zero, and so would stay: give radius"):
+        optim.macro().init(np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="manifold must be one of"):
+        optim.macro(manifold="stiefel")
+    with pytest.raises(ValueError, match="radius must be > 0"):
+        optim.macro(radius=0.0)
+    with pytest.raises(ValueError, match="method must be"):
+        optim.spel(retraction="qr")

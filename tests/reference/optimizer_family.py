@@ -87,3 +87,50 @@ def fismo(w, gradient, lr, *, beta=0.95, gamma=0.95, mu=1e-3, weight_decay=0.0):
         u, _, vt = np.linalg.svd(mean, full_matrices=False)
         w = (1 - lr * weight_decay) * w - lr * root(p) @ (u @ vt) @ root(q)
         yield w
+
+
+def polar(a):
+    """Return U V^T of A = U S V^T."""
+    u, _, vt = np.linalg.svd(a, full_matrices=False)
+    return u @ vt
+
+
+def macro(w, gradient, lr, manifold, radius, *, beta=0.95, again=True):
+    """Tangent, polar factor, tangent, and back: An, Li, Goldfarb, Ma, 2026, in our order."""
+
+    def tangent(w, g):
+        if manifold == "spectral":
+            u, _, vt = np.linalg.svd(w)
+            one = np.outer(u[:, 0], vt[0])
+            return g - np.sum(one * g) * one
+        if manifold == "frobenius":
+            return g - np.sum(w * g) / np.sum(w * w) * w
+        axis = 1 if manifold == "rows" else 0
+        inner, square = (np.sum(w * a, axis=axis, keepdims=True) for a in (g, w))
+        return g - inner / square * w
+
+    def back(x):
+        if manifold == "spectral":
+            return radius * x / np.linalg.norm(x, 2)
+        if manifold == "frobenius":
+            return radius * x / np.linalg.norm(x)
+        return radius * x / np.linalg.norm(x, axis=1 if manifold == "rows" else 0, keepdims=True)
+
+    mean = np.zeros_like(w)
+    for t in count(1):
+        mean = beta * mean + (1 - beta) * gradient(w, t)
+        d = polar(tangent(w, mean))
+        if again:
+            d = tangent(w, d)
+        w = back(w - lr * max(1.0, w.shape[0] / w.shape[1]) ** 0.5 * d)
+        yield w
+
+
+def spel(w, gradient, lr, *, beta=0.95, weight_decay=0.0, tangent=True):
+    """Yang, Lai, 2026, for a W with at least as many rows as columns."""
+    mean = np.zeros_like(w)
+    for t in count(1):
+        mean = beta * mean + (1 - beta) * gradient(w, t)
+        d = mean - w @ (w.T @ mean + mean.T @ w) / 2 if tangent else mean
+        w = polar((1 - lr * weight_decay) * w - lr * polar(d))
+        yield w
