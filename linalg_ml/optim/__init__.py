@@ -43,6 +43,9 @@ _PLACES = {
     "linalg_ml.optim.low_rank_updates": ("dion",),
     "linalg_ml.optim.fisher_structured": ("fismo",),
     "linalg_ml.optim.manifold_descent": ("macro", "spel"),
+    "linalg_ml.optim.projected_adapters": ("adaprelora",),
+    "linalg_ml.optim.preconditioned_adapters": ("lora_pro", "scaled_adam"),
+    "linalg_ml.optim.equilibrated_adapters": ("lora_rite",),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 _ADAPTERS = ("optax", "torch")

@@ -212,8 +212,10 @@ def macro(
 
     References
     ----------
-    An, Li, Goldfarb, Ma, "MACRO", 2026, arXiv:2605.04418.
-    Yang, Lai, "MCSD and SPEL", 2026, arXiv:2601.21487 (``project_direction=False``).
+    An, Li, Goldfarb, Ma, "MACRO: Msign-aligned constrained Riemannian optimizer", 2026,
+    arXiv:2605.04418.
+    K. Yang, L. Lai, "Manifold constrained steepest descent", 2026, arXiv:2601.21487
+    (``project_direction=False``).
 
     Examples
     --------
@@ -295,7 +297,7 @@ def spel(
 
     References
     ----------
-    Yang, Lai, "MCSD and SPEL", 2026, arXiv:2601.21487.
+    K. Yang, L. Lai, "Manifold constrained steepest descent", 2026, arXiv:2601.21487.
 
     Examples
     --------
