@@ -40,11 +40,11 @@ _EXAMPLE = """\
 >>> weight = torch.nn.Parameter(torch.ones(4, 3))
 >>> optimizer = {name}([weight], lr=0.01)
 >>> for _ in range(2):
-...     loss = (weight**2).sum()
+...     loss = (weight[0] ** 2).sum()
 ...     optimizer.zero_grad()
 ...     loss.backward()
 ...     optimizer.step()
->>> bool((weight**2).sum() < loss)
+>>> bool((weight[0] ** 2).sum() < loss)
 True"""
 
 
