@@ -52,6 +52,7 @@ ABOUT = {
     "linalg_ml.kernels.jax_": {"jax"},
     "linalg_ml.optim.torch": {"torch"},
     "linalg_ml.optim.torch_transforms": {"torch"},
+    "linalg_ml.optim.torch_lora": {"torch"},
     "linalg_ml.optim.optax": {"jax", "optax"},
 }
 VAGUE = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}

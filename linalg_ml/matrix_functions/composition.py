@@ -21,7 +21,7 @@ __all__ = ["PRODUCTS", "Schedule"]
 PRODUCTS = {3: 2, 5: 3, 7: 4, 9: 4, 11: 5, 13: 5}
 
 _AFTER = ("limit", "repeat", "cycle")
-_NORMALIZATIONS = ("frobenius", "aol")
+_NORMALIZATIONS = ("frobenius", "schatten", "aol")
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,9 +44,10 @@ class Schedule:
     after : {"limit", "repeat", "cycle"}
         What steps beyond the last row are: the Newton-Schulz polynomial of the last degree, the
         last row again, or the whole list from its start.
-    normalization : {"frobenius", "aol"}
-        How a matrix is scaled before the first step: divided by its Frobenius norm, or its rows
-        by the square roots of the absolute row sums of its Gram matrix (almost orthogonal layer).
+    normalization : {"frobenius", "schatten", "aol"}
+        How a matrix is scaled before the first step: divided by its Frobenius norm, by its
+        Schatten-4 norm ||X X^H||_F^(1/2), which is smaller, or its rows by the square roots of
+        the absolute row sums of its Gram matrix (almost orthogonal layer).
     safety : float
         Headroom: the norm it is divided by is first multiplied with ``1 + safety``.
     restarts : None or tuple of int

@@ -17,7 +17,7 @@ _PAIR, _NEVER_MORE = 1200.0, 0.01  # what u max|q|^2 may be of itself: two steps
 _SHIFT = 0.8  # roundoffs by which an eigenvalue of the computed Gram matrix may be negative
 
 
-def apply_in_gram_form(x, schedule, arithmetic):
+def apply_in_gram_form(x, schedule, arithmetic, square=None):
     """Return p(X) for the composition p of a schedule, with few products of the size of X.
 
     Parameters
@@ -29,6 +29,8 @@ def apply_in_gram_form(x, schedule, arithmetic):
         `choose_restarts`. None counts as ``()``.
     arithmetic : Arithmetic
         Makes and counts the products.
+    square : array of shape (..., m, m), optional
+        X X^H, if it is known.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def apply_in_gram_form(x, schedule, arithmetic):
     """
     restarts = schedule.restarts or ()
     last = len(schedule) - 1
-    r, q = arithmetic.gram(x), None
+    r, q = arithmetic.gram(x) if square is None else square, None
     for t, row in enumerate(schedule):
         if t in restarts:
             x = arithmetic.mm(q, x)

@@ -102,14 +102,14 @@ def orthogonalize(a, /, *, steps=5, schedule=None, precision=None, form="auto"):
     if 0 in a.shape:
         return a + 0
     warn_if_unsafe(rows, arithmetic.name)
-    x = arithmetic.enter(_scaled(adjoint(a) if m > n else a, rows, arithmetic))
+    x, square = _start(adjoint(a) if m > n else a, rows, arithmetic)
     if rows.restarts is None and (form == "gram" or (form == "auto" and m != n)):
         rows = in_form(form, rows, arithmetic, max(m, n) / min(m, n), min(m, n))
     if rows.restarts is not None:
-        x = apply_in_gram_form(x, rows, arithmetic)
+        x = apply_in_gram_form(x, rows, arithmetic, square)
     else:
         for coefficients in rows.coefficients:
-            x = apply_polynomial(x, coefficients, arithmetic)
+            x, square = apply_polynomial(x, coefficients, arithmetic, square=square), None
     return arithmetic.leave(adjoint(x) if m > n else x)
 
 
@@ -147,17 +147,37 @@ def in_form(form, rows, arithmetic, aspect, order):
     return replace(rows, restarts=restarts)
 
 
-def _scaled(x, rows, arithmetic):
-    """Return X divided by its norm as the schedule asks, in at least fp32."""
-    xp, frobenius = arithmetic.xp, arithmetic.kernels.frobenius
+def _start(x, rows, arithmetic):
+    """Return X scaled as the schedule asks, in the working type, and X X^H or None.
+
+    Where the scaling took the Gram matrix, the first step need not form it again.
+    """
+    xp = arithmetic.xp
     if dtype_name(x) in ("float16", "bfloat16"):
         x = astype(x, xp.float32)
-    headroom = 1.0 + rows.safety
+    if rows.normalization == "frobenius":
+        return arithmetic.enter(_scaled(x, rows, arithmetic)), None
+    x = _below_one(x, xp)
+    x = _divided(x, arithmetic.kernels.frobenius(x), xp)
+    square = arithmetic.kernels.gram(x)
     if rows.normalization == "aol":
-        x = _below_one(x, xp)
-        x = _divided(x, frobenius(x), xp)
-        sums = xp.sum(xp.abs(arithmetic.kernels.gram(x)), axis=-1)
-        return x / xp.sqrt(xp.where(sums > 0, sums, xp.ones_like(sums)))[..., None]
+        sums = xp.sum(xp.abs(square), axis=-1)
+        sums = xp.sqrt(xp.where(sums > 0, sums, xp.ones_like(sums)))[..., None]
+        x, square = x / sums, square / (sums * sums.mT)
+    else:
+        size = xp.sqrt(arithmetic.kernels.frobenius(square))
+        size = xp.where(size > 0, size, xp.ones_like(size))[..., None, None]
+        size = size * (1.0 + rows.safety)
+        x, square = x / size, square / (size * size)
+    entered = arithmetic.enter(x)
+    same = arithmetic.name in ("fp64", "fp32") and entered.dtype == square.dtype
+    return entered, square if same else None
+
+
+def _scaled(x, rows, arithmetic):
+    """Return X divided by its Frobenius norm as the schedule asks, in at least fp32."""
+    xp, frobenius = arithmetic.xp, arithmetic.kernels.frobenius
+    headroom = 1.0 + rows.safety
     if type(x) is np.ndarray and x.ndim == 2:  # here the value can be looked at for nothing
         norm = frobenius(x)
         if np.isfinite(norm):

@@ -1,7 +1,8 @@
 """Optimizers for arrays of every library: pure functions of gradients, states and parameters.
 
-`linalg_ml.optim.torch` holds them as classes of `torch.optim.Optimizer`, and
-`linalg_ml.optim.optax` as gradient transformations of optax.
+`linalg_ml.optim.torch` holds them as classes of `torch.optim.Optimizer`,
+`linalg_ml.optim.torch_lora` those for low-rank adapters with the layer that they belong to, and
+`linalg_ml.optim.optax` has them as gradient transformations of optax.
 """
 
 from importlib import import_module
@@ -38,9 +39,17 @@ _PLACES = {
     "linalg_ml.optim.kronecker": ("shampoo",),
     "linalg_ml.optim.eigenbasis": ("soap",),
     "linalg_ml.optim.one_sided": ("asgo", "dasgo"),
+    "linalg_ml.optim.split_gradients": ("frugal",),
+    "linalg_ml.optim.split_models": ("frugal_blocks",),
+    "linalg_ml.optim.low_rank_updates": ("dion",),
+    "linalg_ml.optim.fisher_structured": ("fismo",),
+    "linalg_ml.optim.manifold_descent": ("macro", "spel"),
+    "linalg_ml.optim.projected_adapters": ("adaprelora",),
+    "linalg_ml.optim.preconditioned_adapters": ("lora_pro", "scaled_adam"),
+    "linalg_ml.optim.equilibrated_adapters": ("lora_rite",),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
-_ADAPTERS = ("optax", "torch")
+_ADAPTERS = ("optax", "torch", "torch_lora")
 __all__ = sorted(_PLACE_OF)
 
 

@@ -1,7 +1,8 @@
 """Muon: momentum, orthogonalised."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from linalg_ml._core import checks
 from linalg_ml._core.precision import as_policy
@@ -12,7 +13,8 @@ from linalg_ml.optim.momentum import WithMean, averaged
 from linalg_ml.optim.polar_factor import FACTORISING, polar_factor
 from linalg_ml.optim.rules import from_rule
 
-STEPS = 5  # of polynomials
+STEPS = 5  # of polynomials, but of those of Turbo-Muon
+NORMALIZATIONS = ("frobenius", "schatten", "aol")
 
 SCALES = {
     "original": lambda m, n: math.sqrt(max(1.0, m / n)),
@@ -35,16 +37,24 @@ class Muon(WithMean):
     precision: object = None
     matrices: Matrices = AS_THEY_ARE
     bias_correction: bool = False
+    normalization: str | None = None
 
     def __post_init__(self):
         hyperparameters.check(self.momentum, "momentum", below=1.0)
         if not callable(self.scale):
             checks.choice(self.scale, tuple(SCALES), "scale")
+        if self.normalization is not None:
+            checks.choice(self.normalization, NORMALIZATIONS, "normalization")
         if self.schedule in FACTORISING:
             if self.steps is not None:
                 checks.count(self.steps, "steps")
+            if self.normalization is not None:
+                raise ValueError(
+                    f"normalization must be None with schedule = {self.schedule!r}, "
+                    f"got {self.normalization!r}"
+                )
         else:
-            as_schedule(self.schedule, STEPS if self.steps is None else self.steps)
+            polynomials(self.schedule, self.steps, self.normalization)
         as_policy(self.precision)
 
     def check(self, param, name):
@@ -87,10 +97,25 @@ class Muon(WithMean):
         if self.schedule in FACTORISING:
             x = polar_factor(a, self.schedule, steps=self.steps, precision=self.precision)
         else:
-            steps = STEPS if self.steps is None else self.steps
-            x = orthogonalize(a, steps=steps, schedule=self.schedule, precision=self.precision)
+            rows = polynomials(self.schedule, self.steps, self.normalization)
+            x = orthogonalize(a, steps=len(rows), schedule=rows, precision=self.precision)
         factor = float(scale(m, n))
         return x if factor == 1.0 else factor * x
+
+
+def polynomials(schedule, steps=None, normalization=None):
+    """Return the Schedule of exactly the steps that what a caller gave stands for."""
+    if schedule is None and normalization == "aol":
+        schedule = "turbo"
+    if steps is None:
+        steps = 4 if schedule == "turbo" else STEPS
+    rows = as_schedule(schedule, steps)
+    return rows if normalization is None else _normalized(rows, normalization)
+
+
+@lru_cache(maxsize=256)
+def _normalized(rows, normalization):
+    return replace(rows, normalization=normalization)
 
 
 def muon(
@@ -107,6 +132,7 @@ def muon(
     stacked=False,
     out_axis=0,
     bias_correction=False,
+    normalization=None,
 ):
     """Orthogonalise the momentum of each matrix: Muon.
 
@@ -126,7 +152,8 @@ def muon(
         learning rate can be used; "spectral", sqrt(max(m, n)); "unit-rms", sqrt(m / n); "none", 1;
         or a function of m and n.
     steps : int, optional
-        Steps of the orthogonalisation. None: 5, or with factorisations all that it takes.
+        Steps of the orthogonalisation. None: 5, of "turbo" 4, or with factorisations all that
+        it takes.
     schedule : None, str, Schedule or sequence of coefficient tuples
         Polynomials, as in `linalg_ml.orthogonalize`; None takes Polar Express, "jordan" is
         what most programs use. Or "qdwh", "zolotarev" or "svd", by factorisations.
@@ -145,6 +172,11 @@ def muon(
     bias_correction : bool
         Whether the mean is divided by 1 - momentum^t, as optax does. It matters only together
         with ``nesterov``.
+    normalization : None or {"frobenius", "schatten", "aol"}
+        How the momentum is scaled before the polynomials: by its Frobenius norm, by the smaller
+        Schatten-4 norm, or each row (of a tall matrix, column) by itself: "aol", the
+        preconditioning of Turbo-Muon, with its four polynomials if ``schedule`` is None. The last
+        two take the Gram matrix that the first step needs anyway. None: what the schedule says.
 
     Returns
     -------
@@ -168,6 +200,12 @@ def muon(
     size of the gradient: a zero momentum gives a zero step, and clipping gradients by their norm
     changes the mean alone. A gradient that holds NaN or infinity is skipped.
 
+    With ``normalization="aol"`` rows are divided by d_i = (sum_j |(U U^T)_ij|)^(1/2), so that
+    singular values are at most one and the small ones larger than after another scaling; four
+    steps do then what five do. The result approaches orth(D^-1 U), which is not orth(U): of order
+    64 the cosine of the two is above 0.999 for Gaussian matrices, and 0.98 where the sizes of
+    rows differ by factors up to 100.
+
     References
     ----------
     K. Jordan and others, "Muon: An optimizer for hidden layers in neural networks", 2024,
@@ -175,6 +213,8 @@ def muon(
     J. Liu and others, "Muon is scalable for LLM training", 2025, arXiv:2502.16982 ("match-rms").
     N. Amsel, D. Persson, C. Musco, R. M. Gower, "The Polar Express: Optimal matrix sign methods
     and their application to the Muon algorithm", 2025, arXiv:2505.16932 (polynomials).
+    T. Boissin, T. Massena, F. Mamalet, M. Serrurier, "Turbo-Muon: Accelerating
+    orthogonality-based optimization with pre-conditioning", 2025, arXiv:2512.04632 ("aol").
 
     Examples
     --------
@@ -203,5 +243,6 @@ def muon(
         precision=precision,
         matrices=Matrices(fused, stacked, out_axis),
         bias_correction=bias_correction,
+        normalization=normalization,
     )
     return from_rule(rule, lr, weight_decay)

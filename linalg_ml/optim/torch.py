@@ -15,12 +15,16 @@ from linalg_ml.optim import (
     eigenbasis,
     equal_betas,
     factored,
+    fisher_structured,
     gradient_descent,
     kronecker,
+    low_rank_updates,
+    manifold_descent,
     one_sided,
     orthogonalized,
     polar_gradient,
     sign_descent,
+    split_gradients,
 )
 from linalg_ml.optim.docstrings import adapted
 from linalg_ml.optim.in_place import fits, step_in_place
@@ -36,11 +40,11 @@ _EXAMPLE = """\
 >>> weight = torch.nn.Parameter(torch.ones(4, 3))
 >>> optimizer = {name}([weight], lr=0.01)
 >>> for _ in range(2):
-...     loss = (weight**2).sum()
+...     loss = (weight[0] ** 2).sum()
 ...     optimizer.zero_grad()
 ...     loss.backward()
 ...     optimizer.step()
->>> bool((weight**2).sum() < loss)
+>>> bool((weight[0] ** 2).sum() < loss)
 True"""
 
 
@@ -73,9 +77,7 @@ class LeafwiseOptimizer(torch.optim.Optimizer):
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         try:
-            leafwise = self._leafwise(group)
-            for param in group["params"]:
-                leafwise.check_param(param, "params")
+            self._check_params(self._leafwise(group), group["params"])
         except Exception:
             self.param_groups.pop()
             raise
@@ -104,23 +106,29 @@ class LeafwiseOptimizer(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for number, group in enumerate(self.param_groups):
-            leafwise = self._leafwise(group)
-            together, alone = [], []
-            for i, param in enumerate(group["params"]):
-                if param.grad is None:
-                    continue
-                if param.grad.layout != torch.strided:
-                    check_grad(param.grad, param, f" of parameter {i} of group {number}")
-                state = self.state[param]
-                if not state:
-                    state.update(leafwise.init(param))
-                quick = param.device.type == "cpu" and fits(leafwise.rule, param, param.grad)
-                (together if quick else alone).append((param, param.grad, state))
-            if together:
-                step_in_place(leafwise, *map(list, zip(*together, strict=True)))
-            if alone:
-                _step_alone(leafwise, *map(list, zip(*alone, strict=True)))
+            self._step_group(self._leafwise(group), group["params"], number)
         return loss
+
+    def _check_params(self, leafwise, params):
+        for param in params:
+            leafwise.check_param(param, "params")
+
+    def _step_group(self, leafwise, params, number):
+        together, alone = [], []
+        for i, param in enumerate(params):
+            if param.grad is None:
+                continue
+            if param.grad.layout != torch.strided:
+                check_grad(param.grad, param, f" of parameter {i} of group {number}")
+            state = self.state[param]
+            if not state:
+                state.update(leafwise.init(param))
+            quick = param.device.type == "cpu" and fits(leafwise.rule, param, param.grad)
+            (together if quick else alone).append((param, param.grad, state))
+        if together:
+            step_in_place(leafwise, *map(list, zip(*together, strict=True)))
+        if alone:
+            _step_alone(leafwise, *map(list, zip(*alone, strict=True)))
 
     def load_state_dict(self, state_dict):
         """Load a state that `state_dict` returned; steps go on as if they had not been stopped.
@@ -196,11 +204,13 @@ class LeafwiseOptimizer(torch.optim.Optimizer):
                     f"state_dict must be one of {type(self).__name__}; its groups lack {missing}"
                 )
             values = {name: _plain(group[name]) for name in self.hyperparameters}
-            place = f" of a parameter of shape {tuple(param.shape)}"
-            type(self).constructor(**values).leafwise.check_state(state, param, place)
+            self._check_state(type(self).constructor(**values).leafwise, state, param)
+
+    def _check_state(self, leafwise, state, param):
+        leafwise.check_state(state, param, f" of a parameter of shape {tuple(param.shape)}")
 
 
-def optimizer_class(constructor, name):
+def optimizer_class(constructor, name, base=LeafwiseOptimizer, texts=(_PARAMS, _EXAMPLE)):
     """Make the class of an optimizer from the function that makes its `Transform`.
 
     Parameters
@@ -209,6 +219,10 @@ def optimizer_class(constructor, name):
         Returns a `Transform` with ``leafwise``.
     name : str
         The class is called so.
+    base : type
+        `LeafwiseOptimizer`, or a subclass that knows how parameters belong together.
+    texts : (str, str)
+        What the docstring says of ``params``, and its example, with {name} in it.
 
     Returns
     -------
@@ -228,7 +242,7 @@ def optimizer_class(constructor, name):
     def __init__(self, params, *args, **kwargs):
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
-        LeafwiseOptimizer.__init__(self, params, dict(bound.arguments))
+        base.__init__(self, params, dict(bound.arguments))
 
     first = inspect.Parameter("params", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     parameters = [first, *signature.parameters.values()]
@@ -236,11 +250,11 @@ def optimizer_class(constructor, name):
     __init__.__signature__ = signature.replace(parameters=[own, *parameters])
     return type(
         name,
-        (LeafwiseOptimizer,),
+        (base,),
         {
             "__init__": __init__,
-            "__doc__": adapted(constructor, _PARAMS, _EXAMPLE.format(name=name)),
-            "__module__": __name__,
+            "__doc__": adapted(constructor, texts[0], texts[1].format(name=name)),
+            "__module__": base.__module__,
             "__signature__": signature.replace(parameters=parameters),
             "constructor": staticmethod(constructor),
             "hyperparameters": tuple(signature.parameters),
@@ -283,3 +297,8 @@ Shampoo = optimizer_class(kronecker.shampoo, "Shampoo")
 SOAP = optimizer_class(eigenbasis.soap, "SOAP")
 ASGO = optimizer_class(one_sided.asgo, "ASGO")
 DASGO = optimizer_class(one_sided.dasgo, "DASGO")
+FRUGAL = optimizer_class(split_gradients.frugal, "FRUGAL")
+Dion = optimizer_class(low_rank_updates.dion, "Dion")
+FISMO = optimizer_class(fisher_structured.fismo, "FISMO")
+MACRO = optimizer_class(manifold_descent.macro, "MACRO")
+SPEL = optimizer_class(manifold_descent.spel, "SPEL")

@@ -19,6 +19,11 @@ SETTINGS = {
     "SOAP": (optim.soap, {"lr": 0.1, "frequency": 3}),
     "ASGO": (optim.asgo, {"lr": 0.1, "frequency": 2}),
     "DASGO": (optim.dasgo, {"lr": 0.1}),
+    "Dion": (optim.dion, {"lr": 0.1, "rank": 0.5}),
+    "FISMO": (optim.fismo, {"lr": 0.1}),
+    "MACRO": (optim.macro, {"lr": 0.1, "radius": 2.0, "manifold": "spectral"}),
+    "SPEL": (optim.spel, {"lr": 0.1}),
+    "FRUGAL": (optim.frugal, {"lr": 0.1, "frequency": 3, "density": 0.5, "weight_decay": 0.1}),
 }
 
 
@@ -81,7 +86,7 @@ def test_groups_have_settings_of_their_own():
 
 
 def test_what_is_no_matrix_is_refused_at_once():
-    for name in ("Muon", "PolarGrad", "ASGO", "DASGO"):
+    for name in ("Muon", "PolarGrad", "ASGO", "DASGO", "Dion", "FISMO", "MACRO", "SPEL"):
         with pytest.raises(ValueError, match="at least two axes"):
             getattr(optim.torch, name)([torch.nn.Parameter(torch.zeros(3))])
 

@@ -1,0 +1,219 @@
+"""Adapters in PyTorch: the layer, and optimizers with groups, schedulers and saved states."""
+
+import copy
+import io
+
+import numpy as np
+import pytest
+
+from linalg_ml import optim
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+from linalg_ml.optim import torch_lora  # noqa: E402
+from linalg_ml.optim.torch_lora import LoRALinear, add_lora, merge_lora  # noqa: E402
+
+CLASSES = {
+    "AdaPreLoRA": (optim.adaprelora, {}),
+    "ScaledAdam": (optim.scaled_adam, {"betas": (0.9, 0.98)}),
+    "LoRAPro": (optim.lora_pro, {"weight_decay": 0.1}),
+    "LoRARITE": (optim.lora_rite, {}),
+}
+
+
+def network(rank=2, dtype=torch.float64, **options):
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(5, 6), torch.nn.Tanh(), torch.nn.Linear(6, 3))
+    return add_lora(net.to(dtype), rank, **options)
+
+
+def loss_of(net, t=0):
+    dtype = next(net.parameters()).dtype
+    x = torch.sin(torch.arange(40, dtype=torch.float64) + t).reshape(8, 5).to(dtype)
+    y = torch.cos(torch.arange(24, dtype=torch.float64)).reshape(8, 3).to(dtype)
+    return (net(x) - y).square().mean()
+
+
+def train(net, optimizer, first, last):
+    for t in range(first, last + 1):
+        optimizer.zero_grad()
+        loss_of(net, t).backward()
+        optimizer.step()
+
+
+def test_the_layer():
+    torch.manual_seed(0)
+    base = torch.nn.Linear(7, 4)
+    layer = LoRALinear(base, 3, alpha=6.0)
+    x = torch.randn(2, 5, 7)
+    assert layer.scaling == 2.0 and torch.equal(layer(x), base(x))
+    assert layer.A.abs().max() <= 7**-0.5 and not layer.B.any()
+    with torch.no_grad():
+        layer.B.normal_()
+    expected = base(x) + 2 * x @ (layer.B @ layer.A).T
+    torch.testing.assert_close(layer(x), expected)
+    torch.testing.assert_close(layer.merged()(x), expected)
+    layer(x).square().sum().backward()
+    assert base.weight.grad is None and layer.A.grad is not None
+    plain = LoRALinear(torch.nn.Linear(3, 2, bias=False, dtype=torch.bfloat16), 1)
+    assert plain.A.dtype == torch.bfloat16 and plain.merged().bias is None
+    assert "rank=3, scaling=2" in repr(layer)
+    with pytest.raises(TypeError, match="base must be Linear"):
+        LoRALinear(torch.nn.ReLU(), 2)
+    with pytest.raises(ValueError, match="rank must be at least 1"):
+        LoRALinear(base, 0)
+
+
+def test_adding_and_merging():
+    net = network(where=lambda name, layer: name == "2")
+    assert [n for n, p in net.named_parameters() if p.requires_grad] == ["2.A", "2.B"]
+    train(net, torch_lora.AdaPreLoRA(net, lr=0.05), 1, 3)
+    before = loss_of(net).item()
+    merge_lora(net)
+    assert not any(isinstance(m, LoRALinear) for m in net.modules())
+    assert abs(loss_of(net).item() - before) < 1e-12
+    with pytest.raises(ValueError, match="got none"):
+        add_lora(torch.nn.Sequential(torch.nn.ReLU()), 2)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_class_makes_the_steps_of_the_function(name):
+    function, settings = CLASSES[name]
+    net = network(alpha=4.0)
+    optimizer = getattr(torch_lora, name)(net, lr=0.02, **settings)
+    if name in ("AdaPreLoRA", "LoRAPro"):
+        settings = {**settings, "scaling": 2.0}
+    transform = function(0.02, **settings)
+    ours = {k: {f: getattr(net[k], f).detach().clone() for f in "AB"} for k in (0, 2)}
+    state = transform.init(ours)
+    for t in range(4):
+        optimizer.zero_grad()
+        loss_of(net, t).backward()
+        grads = {k: {f: getattr(net[k], f).grad.clone() for f in "AB"} for k in (0, 2)}
+        optimizer.step()
+        updates, state = transform.update(grads, state, ours)
+        ours = optim.apply_updates(ours, updates)
+    for k in (0, 2):
+        for f in "AB":
+            np.testing.assert_allclose(getattr(net[k], f).detach(), ours[k][f], atol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_saved_run_goes_on_bit_for_bit(name, dtype):
+    make, net = getattr(torch_lora, name), network(dtype=dtype)
+    optimizer = make(net, lr=0.02, **CLASSES[name][1])
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.1, 8)
+    train(net, optimizer, 1, 3)
+    schedule.step()
+    other, file = copy.deepcopy(net), io.BytesIO()
+    torch.save(optimizer.state_dict(), file)
+    file.seek(0)
+    again = make(other, lr=0.7)
+    again.load_state_dict(torch.load(file))
+    assert again.param_groups[0]["lr"] < 0.02
+    train(net, optimizer, 4, 6)
+    train(other, again, 4, 6)
+    for p, q in zip(net.parameters(), other.parameters(), strict=True):
+        assert torch.equal(p, q)
+    if name == "LoRAPro":  # whose state does not know the rank
+        return
+    with pytest.raises(ValueError, match="arrays of shapes"):
+        make(network(rank=1, dtype=dtype), lr=0.02).load_state_dict(optimizer.state_dict())
+
+
+def test_groups_scalings_and_pairs():
+    one, two = LoRALinear(torch.nn.Linear(3, 4), 1, alpha=3.0), LoRALinear(torch.nn.Linear(3, 4), 1)
+    optimizer = torch_lora.AdaPreLoRA([one, two], lr=0.1)
+    assert [group["scaling"] for group in optimizer.param_groups] == [3.0, 1.0]
+    optimizer = torch_lora.LoRARITE([one, two], lr=0.1)
+    assert [len(group["params"]) for group in optimizer.param_groups] == [4]
+    groups = [{"params": one, "lr": 0.5}, {"params": [(two.A, two.B)], "scaling": 7.0}]
+    optimizer = torch_lora.LoRAPro(groups, lr=0.1)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.1]
+    assert [group["scaling"] for group in optimizer.param_groups] == [3.0, 7.0]
+    for params, error in (
+        ([one.A, one.B], TypeError),
+        ([(one.B, one.A)], ValueError),
+        ([torch.nn.ReLU()], ValueError),
+    ):
+        with pytest.raises(error):
+            torch_lora.AdaPreLoRA(params)
+
+
+def test_gradients_of_products():
+    net = network(keep_gradient=True)
+    optimizer = torch_lora.AdaPreLoRA(net, lr=0.02, statistics="full")
+    train(net, optimizer, 1, 2)
+    optimizer.zero_grad()
+    assert net[0].A.full_grad is None
+    weights = [layer.base.weight.requires_grad_(True) for layer in (net[0], net[2])]
+    (loss_of(net) + loss_of(net, 1)).backward()
+    for layer, weight in zip((net[0], net[2]), weights, strict=True):
+        torch.testing.assert_close(layer.A.full_grad, weight.grad)
+        torch.testing.assert_close(layer.B.grad, weight.grad @ layer.A.T)
+    plain = network()
+    with pytest.raises(ValueError, match="grads must hold 'W'"):
+        train(plain, torch_lora.AdaPreLoRA(plain, lr=0.02, statistics="full"), 1, 1)
+
+
+def test_missing_and_bad_gradients():
+    net = network()
+    optimizer = torch_lora.AdaPreLoRA(net, lr=0.02)
+    before = copy.deepcopy(net.state_dict())
+    optimizer.step()
+    assert not optimizer.state
+    loss_of(net).backward()
+    net[0].B.grad[0, 0] = float("nan")
+    optimizer.step()
+    assert torch.equal(net[0].B, before["0.B"]) and not torch.equal(net[2].B, before["2.B"])
+    assert [int(optimizer.state[net[k].A]["skipped"]) for k in (0, 2)] == [1, 0]
+    net[0].A.grad = None
+    with pytest.raises(ValueError, match="pair 0 of group 0 has a gradient for one factor alone"):
+        optimizer.step()
+
+
+def test_partitions_reach_adapters_by_their_names():
+    net = network()
+    head = torch.nn.Linear(3, 3, dtype=torch.float64)
+    whole = torch.nn.Sequential(net, head)
+    transform = optim.partition(
+        {"pairs": optim.adaprelora(0.02), "rest": optim.adamw(0.01), "frozen": None},
+        lambda path, array: (
+            "frozen" if ".base." in path else "pairs" if path.endswith((".A", ".B")) else "rest"
+        ),
+    )
+    optimizer = optim.torch.TransformOptimizer(whole.named_parameters(), transform)
+    other = network()
+    train(other, torch_lora.AdaPreLoRA(other, lr=0.02), 1, 1)
+    optimizer.zero_grad()
+    loss_of(net, 1).backward()
+    optimizer.step()
+    torch.testing.assert_close(net[0].B, other[0].B)
+    torch.testing.assert_close(net[2].B, other[2].B)
+
+
+def test_fine_tuning():
+    """The task: a change of rank one in the first of two trained layers."""
+    torch.manual_seed(0)
+    teacher = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 2))
+    start = copy.deepcopy(teacher)
+    with torch.no_grad():
+        teacher[0].weight += 0.4 * torch.randn(8, 1) @ torch.randn(1, 6)
+    x = torch.randn(64, 6)
+    y = teacher(x).detach()
+    for name, (_, settings) in CLASSES.items():
+        torch.manual_seed(1)
+        net = add_lora(copy.deepcopy(start), 1, where=lambda name, layer: name == "0")
+        optimizer = getattr(torch_lora, name)(net, lr=0.05, **settings)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 25)
+        losses = []
+        for _ in range(25):
+            optimizer.zero_grad()
+            loss = (net(x) - y).square().mean()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+        assert losses[-1] < 0.4 * losses[0], (name, losses[0], losses[-1])
