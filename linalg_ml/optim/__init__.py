@@ -1,7 +1,8 @@
 """Optimizers for arrays of every library: pure functions of gradients, states and parameters.
 
 `linalg_ml.optim.torch` holds them as classes of `torch.optim.Optimizer`, and
-`linalg_ml.optim.optax` as gradient transformations of optax.
+`linalg_ml.optim.optax` as gradient transformations of optax; `linalg_ml.optim.torch_distributed`
+shares their work among processes.
 """
 
 from importlib import import_module
@@ -40,7 +41,7 @@ _PLACES = {
     "linalg_ml.optim.one_sided": ("asgo", "dasgo"),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
-_ADAPTERS = ("optax", "torch")
+_ADAPTERS = ("optax", "torch", "torch_distributed")
 __all__ = sorted(_PLACE_OF)
 
 
