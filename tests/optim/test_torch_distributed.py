@@ -1,7 +1,6 @@
 """Several processes do what one does: the same parameters, states, checkpoints, clear errors."""
 
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,6 @@ pytestmark = [
     pytest.mark.torch,
     pytest.mark.skipif(sys.platform == "win32", reason="processes are forked"),
 ]
-sys.path.insert(0, str(Path(__file__).parent))
 
 import distributed_programs as programs  # noqa: E402
 
