@@ -6,6 +6,7 @@ from math import inf
 from typing import Any
 
 from linalg_ml._core import checks
+from linalg_ml._core.namespace import is_traced
 from linalg_ml._core.solve import Method
 from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.direct_methods import SvdPolar
@@ -53,6 +54,8 @@ _LEAST_RATIONAL = 0.005  # a Halley step for less than this is better done by QR
 _FACTOR, _SOLVES = 0.5, 1.4
 _SVD = {"fp64": 13.0, "fp32": 23.0}
 _SVD_SMALL, _SVD_WIDE = 2000.0, 6.0  # over the order, and for each further column per row
+# Up to this order and aspect an SVD takes less time on a CPU than to look which method is best.
+_SVD_AT_ONCE = 144, 2.0
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,21 @@ def _design(lower, degrees, rational):
     else:
         rows = before
     return Schedule(rows, lower=lower, upper=1.0, name="planned"), (f, upper)
+
+
+def decomposes_at_once(a, arithmetic, steps):
+    """Return whether A is so small that its SVD is taken without a look at it."""
+    small, large = sorted(a.shape[-2:])
+    order, aspect = _SVD_AT_ONCE
+    return (
+        steps is None
+        and a.ndim == 2
+        and arithmetic.name in _SVD
+        and not arithmetic.on_gpu
+        and not is_traced(a)
+        and small <= order
+        and large <= aspect * small
+    )
 
 
 def choose_automatically(problem, arithmetic, rtol):

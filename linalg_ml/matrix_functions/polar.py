@@ -6,7 +6,7 @@ from linalg_ml._core import checks
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
-from linalg_ml.matrix_functions.automatic import Automatic, choose_automatically
+from linalg_ml.matrix_functions.automatic import Automatic, choose_automatically, decomposes_at_once
 from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.direct_methods import SvdPolar
 from linalg_ml.matrix_functions.gram_method import GramPolarExpress
@@ -189,6 +189,9 @@ def polar(
         zeros = arithmetic.xp.zeros((*a.shape[:-2], order, order), dtype=a.dtype)
         return empty_result(a, {"hermitian": zeros, "rcond": 1.0}, chosen, arithmetic)
     transposed = m > n or (m == n and side == "right")
+    asked = automatic
+    if automatic and decomposes_at_once(a, arithmetic, limits.steps):
+        chosen, automatic, direct = SvdPolar(), False, True
     problem = PolarProblem(
         adjoint(a) if transposed else a,
         arithmetic,
@@ -198,8 +201,9 @@ def polar(
         large_side=transposed == (side == "left"),
         estimate="none" if direct else "quick" if automatic else "full",
     )
-    if automatic:
+    if asked:
         problem.bound_backward = (limits.rtol, limits.atol)
+    if automatic:
         chosen = choose_automatically(problem, arithmetic, limits.rtol)
     return solve(
         chosen,

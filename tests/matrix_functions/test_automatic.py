@@ -4,11 +4,19 @@ import numpy as np
 import pytest
 
 from linalg_ml import plan, polar
-from linalg_ml.matrix_functions import PlannedPolar, PolarExpress, ProductCosts, SvdPolar
+from linalg_ml.matrix_functions import PlannedPolar, PolarExpress, ProductCosts, SvdPolar, automatic
 from linalg_ml.matrix_functions.automatic import _DEGREES
 from linalg_ml.matrix_functions.schedules import minimax_schedule
 from linalg_ml.problems import conditioned
 
+
+@pytest.fixture
+def always_look(monkeypatch):
+    """Choose for small matrices as for large ones, so that small ones test it."""
+    monkeypatch.setattr(automatic, "_SVD_AT_ONCE", (0, 0.0))
+
+
+pytestmark = pytest.mark.usefixtures("always_look")
 SHAPES = [(32, 32), (24, 96), (96, 24)]
 
 
@@ -96,6 +104,18 @@ def test_the_choice_is_told():
     wide = polar(conditioned((300, 1500), 30, rng=0), method="auto").method
     assert isinstance(wide, PlannedPolar) and wide.gram
     assert len(method(3, rtol=1e-4).degrees) <= len(method(3).degrees)
+
+
+def test_small_matrices_are_decomposed_without_a_look(monkeypatch):
+    monkeypatch.undo()
+    a = conditioned((40, 60), 3, rng=0)
+    result = polar(a, method="auto")
+    assert result.converged and result.method == SvdPolar()
+    assert result.counts["decompositions"] == 1
+    np.testing.assert_allclose(result.x, polar(a, method="svd").x, rtol=0, atol=1e-15)
+    for other in (np.stack([a, a]), conditioned((40, 200), 3, rng=0)):
+        assert isinstance(polar(other, method="auto").method, PlannedPolar)
+    assert isinstance(polar(a, method="auto", steps=3).method, PolarExpress)
 
 
 def test_given_tolerances_and_bounds_are_kept():
