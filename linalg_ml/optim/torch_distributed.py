@@ -23,6 +23,7 @@ from linalg_ml.optim.torch_row_shards import Share, matrix_of, sharing
 from linalg_ml.optim.torch_row_shards import orthogonalize_shards as orthogonalize_shards
 
 _BUCKET = 2**23  # entries sent together
+_LARGE = 1.5  # equal parts of all work: below, one process is as fast as all that must exchange
 _PARAMS = """\
 params : iterable of tensors, of (name, tensor) pairs, or of dicts
     As in a single process, the same in all of them.
@@ -30,8 +31,8 @@ process_group : torch.distributed.ProcessGroup, optional
     The processes that share the work. None is the default group.
 row_shards : "auto", int or None
     Which matrices all processes work on together, each on some rows: those that take more than
-    an equal part of all work, those with at least so many entries, or none. All others belong to
-    one process each. Only matrices with polynomials, as in `muon`, can be shared."""
+    1.5 times an equal part of all work, those with at least so many entries, or none. All others
+    belong to one process each. Only matrices with polynomials, as in `muon`, can be shared."""
 _EXAMPLE = """\
 In a single process, for the sake of an example:
 
@@ -237,10 +238,10 @@ class DistributedOptimizer(single.LeafwiseOptimizer):
         for (param, rule), cost in zip(new, costs, strict=True):
             matrix = None if self.row_shards is None else matrix_of(rule, param.detach())
             if self.row_shards == "auto":
-                large = self.processes.size > 1 and cost > equal
+                large = self.processes.size > 1 and cost > _LARGE * equal
             else:
                 large = matrix is not None and param.numel() >= self.row_shards
-            if large and matrix is not None:
+            if matrix is not None and large:
                 self._shares[param] = Share.of(tuple(matrix.shape), self.processes)
             else:
                 whole.append((param, cost))

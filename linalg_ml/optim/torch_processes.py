@@ -58,21 +58,20 @@ class Processes:
         return [count == 0 for count in missing.tolist()]
 
     def gather(self, a, what):
-        """Return the list of the tensors that the processes give, all of one shape."""
+        """Return the tensors that the processes give, all of one shape, in a stack."""
+        found = a.new_empty((self.size, *a.shape))
         if self.size == 1:
-            return [a]
-        a = a.contiguous()
-        found = [torch.empty_like(a) for _ in range(self.size)]
+            found[0] = a
+            return found
         with explained(self, what):
-            dist.all_gather(found, a, group=self.group)
+            dist.all_gather(list(found), a.contiguous(), group=self.group)
         return found
 
     def gather_shares(self, a, share, what):
-        """Return the tensor whose consecutive rows the processes have, at most ``share`` each."""
+        """Return the matrix whose consecutive rows the processes have, at most ``share`` each."""
         if a.shape[0] < share:
-            padding = a.new_zeros((share - a.shape[0], *a.shape[1:]))
-            a = torch.cat([a, padding])
-        return torch.cat(self.gather(a, what))
+            a = torch.cat([a, a.new_zeros((share - a.shape[0], *a.shape[1:]))])
+        return self.gather(a, what).flatten(0, 1)
 
     def gather_objects(self, thing, what):
         """Return the list of the Python objects that the processes give."""
@@ -115,7 +114,7 @@ class Processes:
         """
         failed = [int(error is not None), key]
         table = torch.tensor(failed, dtype=torch.int64, device=self._meeting_place())
-        table = [row.tolist() for row in self.gather(table, what)]
+        table = self.gather(table, what).tolist()
         if any(bad for bad, _ in table):
             said = None if error is None else f"{type(error).__name__}: {error}"
             for rank, text in enumerate(self.gather_objects(said, what)):

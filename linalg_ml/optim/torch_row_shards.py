@@ -8,7 +8,7 @@ from linalg_ml._core import checks
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml.kernels.dispatch import kernels
 from linalg_ml.matrix_functions.gram_form import apply_in_gram_form
-from linalg_ml.matrix_functions.iteration import apply_polynomial, warn_if_unsafe
+from linalg_ml.matrix_functions.iteration import apply_polynomial, even_part, warn_if_unsafe
 from linalg_ml.matrix_functions.orthogonalize import as_schedule, in_form
 from linalg_ml.matrix_functions.spectrum import adjoint
 from linalg_ml.optim.assignment import shares
@@ -44,14 +44,25 @@ class ShardedArithmetic(Arithmetic):
 
     def mm_sym(self, a, b, *, alpha=1.0, beta=0.0, y=None):
         """Return alpha A B + beta Y, symmetric: the rows of which each process computes some."""
-        order, size = a.shape[-2], self.processes.size
-        if order < self.split_from or size == 1:
+        if not self.splits(a.shape[-2]):
             return super().mm_sym(a, b, alpha=alpha, beta=beta, y=y)
-        start, stop = shares(order, size)[self.processes.rank]
-        mine = None if y is None else y[start:stop]
-        rows = self.mm(a[start:stop], b, alpha=alpha, beta=beta, y=mine)
-        whole = self.processes.gather_shares(rows, -(-order // size), _PRODUCT)[:order]
-        return self.store(0.5 * (whole + adjoint(whole)))
+        mine = None if y is None else self.own_rows(y)
+        return self.all_rows(self.mm(self.own_rows(a), b, alpha=alpha, beta=beta, y=mine))
+
+    def splits(self, order):
+        """Say whether products of this order are split."""
+        return self.processes.size > 1 and order >= self.split_from
+
+    def own_rows(self, a):
+        """Return the rows that this process computes of a square matrix, a view."""
+        start, stop = shares(a.shape[-1], self.processes.size)[self.processes.rank]
+        return a[start:stop]
+
+    def all_rows(self, a):
+        """Return the square matrix of which each process has some rows."""
+        order = a.shape[-1]
+        share = -(-order // self.processes.size)
+        return self.processes.gather_shares(a, share, _PRODUCT)[:order]
 
 
 def orthogonalize_shards(
@@ -144,11 +155,35 @@ def _orthogonal(x, length, rows, precision, form, processes, split_from=_SPLIT_F
     if rows.restarts is None and (form == "gram" or (form == "auto" and order != length)):
         rows = in_form(form, rows, arithmetic, max(1.0, length / order), order)
     if rows.restarts is not None:
-        wide = apply_in_gram_form(wide, rows, arithmetic)
+        split = arithmetic.splits(order)
+        wide = (_in_split_gram_form if split else apply_in_gram_form)(wide, rows, arithmetic)
     else:
         for coefficients in rows.coefficients:
             wide = apply_polynomial(wide, coefficients, arithmetic)
     return arithmetic.leave(wide)
+
+
+def _in_split_gram_form(x, schedule, arithmetic):
+    """Return p(X) as `apply_in_gram_form` does, with half of its exchanges.
+
+    Each process has rows of Q, and of R Z, which are multiplied from the right.
+    """
+    last, own = len(schedule) - 1, arithmetic.own_rows
+    r, q = arithmetic.gram(x), None
+    for t, (first, *rest) in enumerate(schedule):
+        if t in schedule.restarts:
+            x = arithmetic.mm(arithmetic.all_rows(q), x)
+            r, q = arithmetic.gram(x), None
+        z = even_part(r, rest, arithmetic)  # and first I
+        if q is None:
+            identity = torch.eye(len(z), dtype=z.dtype, device=z.device)
+            q = arithmetic.store(own(z) + first * own(identity))
+        else:
+            q = arithmetic.mm(q, z, beta=first, y=q)
+        if t < last and t + 1 not in schedule.restarts:
+            rz = arithmetic.mm(own(r), z, beta=first, y=own(r))
+            r = arithmetic.all_rows(arithmetic.mm(rz, z, beta=first, y=rz))
+    return arithmetic.mm(arithmetic.all_rows(q), x)
 
 
 def _scaled(x, rows, processes):
@@ -159,7 +194,7 @@ def _scaled(x, rows, processes):
     largest = sizes.max() if x.numel() else sizes.new_zeros(())
     norm = torch.linalg.vector_norm(sizes / largest.where(largest > 0, torch.ones_like(largest)))
     found = processes.gather(torch.stack([largest, norm]), "the exchange of norms")
-    largest, norms = torch.stack(found).T
+    largest, norms = found.T
     top = largest.max()  # NaN, if one of them is
     safe = top.where(top != 0, torch.ones_like(top))
     total = torch.linalg.vector_norm(largest / safe * norms)
