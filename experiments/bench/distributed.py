@@ -32,7 +32,7 @@ def measure(rank, size, store, results):
 
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=size)
-    for name, (kind, shapes) in MODELS.items():
+    for kind, shapes in MODELS.values():
         optimizers = []
         for module in (single, shared):
             rng = torch.Generator().manual_seed(0)
