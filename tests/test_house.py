@@ -53,6 +53,10 @@ ABOUT = {
     "linalg_ml.optim.torch": {"torch"},
     "linalg_ml.optim.torch_transforms": {"torch"},
     "linalg_ml.optim.torch_lora": {"torch"},
+    "linalg_ml.optim.torch_checkpoints": {"torch"},
+    "linalg_ml.optim.torch_distributed": {"torch"},
+    "linalg_ml.optim.torch_processes": {"torch"},
+    "linalg_ml.optim.torch_row_shards": {"torch"},
     "linalg_ml.optim.optax": {"jax", "optax"},
 }
 VAGUE = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}

@@ -370,3 +370,8 @@ def minimizing_step(alpha, p, ap, x, r):
     """Return x + alpha p, r - alpha ap and the squared norm of that; see `cg_update`."""
     x, r = cg_update(alpha, p, ap, x, r)
     return x, r, dot(r, r)
+
+
+def shard_like(function, a):
+    """Return function(a) on the devices of ``a``, where a library spreads arrays over several."""
+    return function(a)

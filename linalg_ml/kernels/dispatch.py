@@ -90,6 +90,7 @@ FILES_OF_KERNELS = {
     "sampled_product": ("numba_low_rank",),
     "cond": ("agnostic", "jax_"),
     "lerp": ("agnostic", "numpy_", "torch_"),
+    "shard_like": ("agnostic", "jax_"),
     "foreach_lerp": ("torch_foreach",),
     "foreach_lerp_square": ("torch_foreach",),
     "foreach_lerp_variance": ("torch_foreach",),

@@ -114,6 +114,24 @@ def cond(predicate, then, otherwise, *operands):
     return then(*operands) if bool(predicate) else otherwise(*operands)
 
 
+def shard_like(function, a):
+    """Return function(a), of the shape of ``a``, on the devices of ``a`` in the same way.
+
+    Where the axes of a mesh are explicit, JAX refuses products whose sharding it would have to
+    choose. Within the function XLA chooses: for X X^H with the long axis of X on several devices
+    it sums small matrices.
+    """
+    traced = isinstance(a, jax.core.Tracer)
+    if hasattr(jax, "typeof") and (traced or len(a.devices()) > 1):  # older ones know no such axes
+        sharding = jax.typeof(a).sharding
+        if jax.sharding.AxisType.Explicit in sharding.mesh.axis_types:
+            return jax.sharding.auto_axes(function, out_sharding=sharding)(a)
+    x = function(a)
+    if traced or x.sharding.is_equivalent_to(a.sharding, a.ndim):
+        return x
+    return jax.device_put(x, a.sharding)
+
+
 def convolve(x, weights, bias=None, rectify=False):
     """Return the convolution of images (batch, *grid, channels) with 3 x 3 (x 3) stencils."""
     axes = "DHW"[3 - (x.ndim - 2) :]

@@ -72,6 +72,9 @@ def orthogonalize(a, /, *, steps=5, schedule=None, precision=None, form="auto"):
     error of the five polynomials, 0.15; where they would not, as in bf16, the direct form is
     used.
 
+    A JAX array on several devices gives a result on the same devices in the same way. If its
+    longer axis is shared out, they exchange nothing but matrices of the small order.
+
     The norm is computed without overflow or underflow in at least fp32 before anything is
     rounded, so the result does not depend on the scale of ``a``.
 
@@ -98,10 +101,15 @@ def orthogonalize(a, /, *, steps=5, schedule=None, precision=None, form="auto"):
     rows = as_schedule(schedule, steps)
     checks.choice(form, ("auto", "direct", "gram"), "form")
     arithmetic = Arithmetic(precision, a)
-    m, n = a.shape[-2:]
     if 0 in a.shape:
         return a + 0
     warn_if_unsafe(rows, arithmetic.name)
+    return arithmetic.kernels.shard_like(lambda b: _applied(b, rows, form, arithmetic), a)
+
+
+def _applied(a, rows, form, arithmetic):
+    """Return p(A), of the schedule, in one of the forms."""
+    m, n = a.shape[-2:]
     x, square = _start(adjoint(a) if m > n else a, rows, arithmetic)
     if rows.restarts is None and (form == "gram" or (form == "auto" and m != n)):
         rows = in_form(form, rows, arithmetic, max(m, n) / min(m, n), min(m, n))

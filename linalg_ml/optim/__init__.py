@@ -2,7 +2,8 @@
 
 `linalg_ml.optim.torch` holds them as classes of `torch.optim.Optimizer`,
 `linalg_ml.optim.torch_lora` those for low-rank adapters with the layer that they belong to, and
-`linalg_ml.optim.optax` has them as gradient transformations of optax.
+`linalg_ml.optim.optax` has them as gradient transformations of optax;
+`linalg_ml.optim.torch_distributed` shares their work among processes.
 """
 
 from importlib import import_module
@@ -49,7 +50,7 @@ _PLACES = {
     "linalg_ml.optim.equilibrated_adapters": ("lora_rite",),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
-_ADAPTERS = ("optax", "torch", "torch_lora")
+_ADAPTERS = ("optax", "torch", "torch_distributed", "torch_lora")
 __all__ = sorted(_PLACE_OF)
 
 

@@ -1,5 +1,6 @@
 """SOAP: Adam in the eigenbasis of Shampoo's statistics."""
 
+import math
 from dataclasses import dataclass
 
 from linalg_ml._core import checks
@@ -13,6 +14,7 @@ from linalg_ml.optim.inverse_power import eigenbasis, orthogonal_iteration
 from linalg_ml.optim.rules import Rule, from_rule
 
 SIDES = ("both", "smaller")
+_REFRESH = 8.0  # products of its order that a basis takes, roughly: two, and a QR decomposition
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,15 @@ class SOAP(Rule):
             unknown = statistic(zeros, axis)
             state |= {f"statistic{axis}": unknown, f"basis{axis}": unknown + 0}
         return state
+
+    def cost(self, param):
+        """Return about how many multiplications a step takes, with its part of a refresh."""
+        entries, total = float(math.prod(param.shape)), 0.0
+        for axis in self.axes(param.shape):
+            order = float(param.shape[axis])
+            refresh = order * entries + _REFRESH * order**3
+            total += 3 * order * entries + refresh / self.frequency
+        return total or entries
 
     def update(self, grad, state, param, step):
         """Return the direction, in the basis of the last refresh.

@@ -8,6 +8,7 @@ from linalg_ml._core import checks
 from linalg_ml._core.precision import as_policy
 from linalg_ml.matrix_functions.orthogonalize import as_schedule, orthogonalize
 from linalg_ml.optim import hyperparameters
+from linalg_ml.optim.assignment import orthogonalisation_cost
 from linalg_ml.optim.matrices import AS_THEY_ARE, Matrices, map_matrices
 from linalg_ml.optim.momentum import WithMean, averaged
 from linalg_ml.optim.polar_factor import FACTORISING, polar_factor
@@ -60,6 +61,12 @@ class Muon(WithMean):
     def check(self, param, name):
         """Raise unless a parameter can be read as matrices."""
         self.matrices.check(param, name)
+
+    def cost(self, param):
+        """Return about how many multiplications the polar factors take."""
+        steps = STEPS if self.steps is None else self.steps
+        parts = self.matrices.split(param)
+        return sum(orthogonalisation_cost(a, self.schedule, steps, self.precision) for a in parts)
 
     def update(self, grad, state, param, step):
         """Return the orthogonalised momentum."""

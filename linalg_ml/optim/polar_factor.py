@@ -17,6 +17,7 @@ from linalg_ml.matrix_functions.schedules import schedule_names
 from linalg_ml.matrix_functions.spectrum import adjoint
 
 RATIONAL = ("qdwh", "zolotarev")
+POLYNOMIAL_STEPS = 8
 FACTORISING = (*RATIONAL, "svd")
 _NEWTON_SCHULZ = (1.5, -0.5)
 _NOISE = 1000  # roundoffs
@@ -57,8 +58,8 @@ def polar_factor(a, method, *, steps=None, rcond=None, precision=None):
     if method == "svd":
         return _by_svd(a, precision)
     if method not in RATIONAL:
-        return orthogonalize(a, steps=8 if steps is None else steps, schedule=method,
-                             precision=precision)  # fmt: skip
+        steps = POLYNOMIAL_STEPS if steps is None else steps
+        return orthogonalize(a, steps=steps, schedule=method, precision=precision)
     m, n = a.shape[-2:]
     if m > n:
         found = polar_factor(adjoint(a), method, steps=steps, rcond=rcond, precision=precision)

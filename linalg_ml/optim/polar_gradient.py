@@ -6,9 +6,10 @@ from linalg_ml._core import checks
 from linalg_ml._core.namespace import namespace
 from linalg_ml._core.precision import as_policy
 from linalg_ml.optim import hyperparameters
+from linalg_ml.optim.assignment import orthogonalisation_cost
 from linalg_ml.optim.matrices import AS_THEY_ARE, Matrices, map_matrices
 from linalg_ml.optim.momentum import averaged
-from linalg_ml.optim.polar_factor import check_method, polar_factor
+from linalg_ml.optim.polar_factor import POLYNOMIAL_STEPS, check_method, polar_factor
 from linalg_ml.optim.rules import Rule, from_rule
 
 PLACEMENTS = ("none", "momentum-first", "nesterov", "polar-first")
@@ -46,6 +47,11 @@ class PolarGrad(Rule):
             return {}
         return {"mean": namespace(param).zeros_like(param)}
 
+    def cost(self, param):
+        """Return about how many multiplications the polar factors take."""
+        steps, parts = self.steps or POLYNOMIAL_STEPS, self.matrices.split(param)
+        return sum(orthogonalisation_cost(a, self.method, steps, self.precision) for a in parts)
+
     def update(self, grad, state, param, step):
         """Return the direction of one parameter."""
         return self.update_all([grad], [state], [param], [step])[0]
@@ -63,7 +69,7 @@ class PolarGrad(Rule):
         made = []
         for own, grad, state, mean in zip(parts, grads, states, means, strict=True):
             found = [next(factors) for _ in own]
-            sizes = [_inner(part, factor) for part, factor in zip(own, found, strict=True)]
+            sizes = [self._inner(part, factor) for part, factor in zip(own, found, strict=True)]
             if self.placement == "polar-first":
                 beta = hyperparameters.in_type_of(self.momentum, grad)
                 factor, mean = averaged(self.matrices.join(found, grad), state["mean"], beta)
@@ -80,10 +86,9 @@ class PolarGrad(Rule):
             a, self.method, steps=self.steps, rcond=self.rcond, precision=self.precision
         )
 
-
-def _inner(a, b):
-    """Return the inner product of each matrix with another: the nuclear norm, if B is polar."""
-    return namespace(a).sum(a * b, axis=(-2, -1), keepdims=True)
+    def _inner(self, a, b):
+        """Return the inner product of each matrix with another: the nuclear norm, if B is polar."""
+        return namespace(a).sum(a * b, axis=(-2, -1), keepdims=True)
 
 
 def polargrad(

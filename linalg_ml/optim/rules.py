@@ -1,5 +1,6 @@
 """A rule is the mathematics of one optimizer on one parameter; here it becomes a Transform."""
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -56,6 +57,11 @@ class Rule:
     def finish(self, direction, param, step, lr, weight_decay):
         """Return -lr (direction + weight_decay param); consumes the direction."""
         return combine(direction, -lr, param, -lr * weight_decay)
+
+    def cost(self, param):
+        """Return about how many multiplications a step takes; it may be a mean over many."""
+        entries = float(math.prod(param.shape))
+        return entries if param.ndim < 2 else entries * min(param.shape)
 
     def update_all(self, grads, states, params, steps):
         """Return the (direction, state) of many parameters: one after the other, or stacked."""

@@ -1,0 +1,300 @@
+"""A matrix whose rows lie on several processes, orthogonalised without bringing them together."""
+
+from dataclasses import dataclass
+
+import torch
+
+from linalg_ml._core import checks
+from linalg_ml._core.precision import Arithmetic
+from linalg_ml.kernels.dispatch import kernels
+from linalg_ml.matrix_functions.gram_form import apply_in_gram_form
+from linalg_ml.matrix_functions.iteration import apply_polynomial, even_part, warn_if_unsafe
+from linalg_ml.matrix_functions.orthogonalize import as_schedule, in_form
+from linalg_ml.matrix_functions.spectrum import adjoint
+from linalg_ml.optim.assignment import shares
+from linalg_ml.optim.matrices import AS_THEY_ARE
+from linalg_ml.optim.orthogonalized import SCALES, STEPS, Muon
+from linalg_ml.optim.polar_factor import FACTORISING, POLYNOMIAL_STEPS
+from linalg_ml.optim.polar_gradient import PolarGrad
+from linalg_ml.optim.torch_processes import Processes
+
+_SPLIT_FROM = 512  # order of a product that is worth an exchange of its result
+_GRAM, _PRODUCT = "the sum of Gram matrices", "the exchange of a product"
+
+
+class ShardedArithmetic(Arithmetic):
+    """Products of a wide matrix X of which every process has some columns.
+
+    ``gram`` is the sum of X X^H over all processes. Products of that order, with a symmetric
+    result, are split among them from order ``split_from`` on; products with X stay where they are.
+    """
+
+    def __new__(cls, precision, a, processes, split_from=_SPLIT_FROM):
+        """Make the arithmetic for a tensor of this process."""
+        made = super().__new__(cls, precision, a)
+        made.processes, made.split_from = processes, split_from
+        return made
+
+    def gram(self, x):
+        """Return the sum of X X^H, of which each process adds its part, in at least fp32."""
+        key, times = (x.shape, x.shape[-2]), self._multiplied
+        times[key] = times.get(key, 0) + 1
+        part = self._plain_gram(x) if self._emulated else self.wide(self._gram(x))
+        return self.store(self.processes.sum(part.contiguous(), _GRAM))
+
+    def mm_sym(self, a, b, *, alpha=1.0, beta=0.0, y=None):
+        """Return alpha A B + beta Y, symmetric: the rows of which each process computes some."""
+        if not self.splits(a.shape[-2]):
+            return super().mm_sym(a, b, alpha=alpha, beta=beta, y=y)
+        mine = None if y is None else self.own_rows(y)
+        return self.all_rows(self.mm(self.own_rows(a), b, alpha=alpha, beta=beta, y=mine))
+
+    def splits(self, order):
+        """Say whether products of this order are split."""
+        return self.processes.size > 1 and order >= self.split_from
+
+    def own_rows(self, a):
+        """Return the rows that this process computes of a square matrix, a view."""
+        start, stop = shares(a.shape[-1], self.processes.size)[self.processes.rank]
+        return a[start:stop]
+
+    def all_rows(self, a):
+        """Return the square matrix of which each process has some rows."""
+        order = a.shape[-1]
+        share = -(-order // self.processes.size)
+        return self.processes.gather_shares(a, share, _PRODUCT)[:order]
+
+
+def orthogonalize_shards(
+    a,
+    /,
+    *,
+    process_group=None,
+    axis=-2,
+    steps=5,
+    schedule=None,
+    precision=None,
+    form="auto",
+):
+    """Orthogonalise a matrix of which each process of a group has some rows, or columns.
+
+    As `linalg_ml.orthogonalize`, to rounding, with the matrix staying where it is. All processes
+    call this together.
+
+    Parameters
+    ----------
+    a : tensor of shape (m_k, n), or (m, n_k) with ``axis=-1``
+        What this process has of the matrix; it may be nothing, of size zero.
+    process_group : torch.distributed.ProcessGroup, optional
+        None is the default group.
+    axis : {-2, -1}
+        Which axis the processes share. The cost is that of a matrix whose other axis is the
+        small one: share the longer.
+    steps, schedule, precision, form
+        As in `linalg_ml.orthogonalize`.
+
+    Returns
+    -------
+    tensor of the shape of ``a``
+        The same part of the result.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``a`` is not a floating-point tensor with two axes, or an argument is unknown.
+    RankError
+        If a process is lost.
+
+    Notes
+    -----
+    With s the length of the axis that is not shared, only matrices of order s are exchanged: the
+    sum of the Gram matrices, once in the Gram form and at each of its restarts, and at each step
+    in the direct form; and from order 512 on, products of order s, of which each process computes
+    some rows, four in each step of degree 5 in the Gram form and one in the direct form.
+
+    References
+    ----------
+    N. Amsel, D. Persson, C. Musco, R. M. Gower, "The Polar Express: Optimal matrix sign methods
+    and their application to the Muon algorithm", 2025, arXiv:2505.16932 (the Gram form).
+
+    Examples
+    --------
+    In a single process, for the sake of an example:
+
+    >>> import torch, torch.distributed as dist
+    >>> from linalg_ml import orthogonalize
+    >>> from linalg_ml.optim.torch_distributed import orthogonalize_shards
+    >>> dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    >>> a = torch.arange(12.0).reshape(6, 2)
+    >>> bool(torch.allclose(orthogonalize_shards(a), orthogonalize(a), atol=1e-5))
+    True
+    >>> dist.destroy_process_group()
+    """
+    a = checks.matrix(a, "a")
+    if not isinstance(a, torch.Tensor) or a.ndim != 2:
+        raise TypeError(f"a must be a tensor with two axes, got {type(a).__name__} of {a.ndim}")
+    if axis not in (-2, -1):
+        raise ValueError(f"axis must be -2 or -1, got {axis!r}")
+    checks.choice(form, ("auto", "direct", "gram"), "form")
+    rows, processes = as_schedule(schedule, steps), Processes(process_group)
+    length = torch.tensor([a.shape[axis]], dtype=torch.int64, device=a.device)
+    length = int(processes.sum(length, "the sum of lengths"))
+    x = adjoint(a) if axis == -2 else a
+    x = _orthogonal(x, length, rows, precision, form, processes)
+    return adjoint(x) if axis == -2 else x
+
+
+def _orthogonal(x, length, rows, precision, form, processes, split_from=_SPLIT_FROM):
+    """Return the columns of p(X) from the columns of X; ``length`` is that of all together."""
+    order = x.shape[0]
+    if order == 0 or length == 0:
+        return x + 0
+    arithmetic = ShardedArithmetic(precision, x, processes, split_from)
+    warn_if_unsafe(rows, arithmetic.name)
+    wide = arithmetic.enter(_scaled(x, rows, processes))
+    if rows.restarts is None and (form == "gram" or (form == "auto" and order != length)):
+        rows = in_form(form, rows, arithmetic, max(1.0, length / order), order)
+    if rows.restarts is not None:
+        split = arithmetic.splits(order)
+        wide = (_in_split_gram_form if split else apply_in_gram_form)(wide, rows, arithmetic)
+    else:
+        for coefficients in rows.coefficients:
+            wide = apply_polynomial(wide, coefficients, arithmetic)
+    return arithmetic.leave(wide)
+
+
+def _in_split_gram_form(x, schedule, arithmetic):
+    """Return p(X) as `apply_in_gram_form` does, with half of its exchanges.
+
+    Each process has rows of Q, and of R Z, which are multiplied from the right.
+    """
+    last, own = len(schedule) - 1, arithmetic.own_rows
+    r, q = arithmetic.gram(x), None
+    for t, (first, *rest) in enumerate(schedule):
+        if t in schedule.restarts:
+            x = arithmetic.mm(arithmetic.all_rows(q), x)
+            r, q = arithmetic.gram(x), None
+        z = even_part(r, rest, arithmetic)  # and first I
+        if q is None:
+            identity = torch.eye(len(z), dtype=z.dtype, device=z.device)
+            q = arithmetic.store(own(z) + first * own(identity))
+        else:
+            q = arithmetic.mm(q, z, beta=first, y=q)
+        if t < last and t + 1 not in schedule.restarts:
+            rz = arithmetic.mm(own(r), z, beta=first, y=own(r))
+            r = arithmetic.all_rows(arithmetic.mm(rz, z, beta=first, y=rz))
+    return arithmetic.mm(arithmetic.all_rows(q), x)
+
+
+def _scaled(x, rows, processes):
+    """Return X divided by the norm of all its parts as the schedule asks, in at least fp32."""
+    if x.dtype in (torch.float16, torch.bfloat16):
+        x = x.float()
+    sizes = x.abs()
+    largest = sizes.max() if x.numel() else sizes.new_zeros(())
+    norm = torch.linalg.vector_norm(sizes / largest.where(largest > 0, torch.ones_like(largest)))
+    found = processes.gather(torch.stack([largest, norm]), "the exchange of norms")
+    largest, norms = found.T
+    top = largest.max()  # NaN, if one of them is
+    safe = top.where(top != 0, torch.ones_like(top))
+    total = torch.linalg.vector_norm(largest / safe * norms)
+    total = total.where(total != 0, torch.ones_like(total))
+    x = x / safe
+    if rows.normalization != "aol":
+        return x / (total * (1.0 + rows.safety))
+    x = x / total
+    sums = processes.sum(kernels("torch").gram(x).contiguous(), _GRAM).abs().sum(-1)
+    return x / sums.where(sums > 0, torch.ones_like(sums)).sqrt()[:, None]
+
+
+@dataclass(frozen=True)
+class Share:
+    """The consecutive rows of the longer side of a matrix that one process has.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Of the whole matrix.
+    start, stop : int
+    processes : Processes
+    """
+
+    shape: tuple
+    start: int
+    stop: int
+    processes: Processes
+
+    @classmethod
+    def of(cls, shape, processes):
+        """Return what this process has of a matrix of this shape."""
+        return cls(shape, *shares(max(shape), processes.size)[processes.rank], processes)
+
+    @property
+    def tall(self):
+        """Whether there are at least as many rows as columns."""
+        return self.shape[0] >= self.shape[1]
+
+    def take(self, a):
+        """Return this process's part of a whole matrix, a view."""
+        return a[self.start : self.stop] if self.tall else a[:, self.start : self.stop]
+
+    def gather(self, a, what):
+        """Return the whole matrix from its parts."""
+        long = a if self.tall else a.mT
+        share = -(-max(self.shape) // self.processes.size)
+        whole = self.processes.gather_shares(long, share, what)[: max(self.shape)]
+        return whole if self.tall else whole.mT
+
+    def orthogonalize(self, a, steps, schedule, precision):
+        """Return this process's part of the orthogonalised matrix from its part ``a``."""
+        rows = as_schedule(schedule, steps)
+        x = adjoint(a) if self.tall else a
+        x = _orthogonal(x, max(self.shape), rows, precision, "auto", self.processes)
+        return adjoint(x) if self.tall else x
+
+
+def matrix_of(rule, param):
+    """Return the matrix that a parameter is, if its rows can be shared among processes, or None.
+
+    Polynomials ask for nothing but Gram matrices; factorisations need the whole matrix.
+    """
+    if type(rule) not in (Muon, PolarGrad):
+        return None
+    method = rule.schedule if type(rule) is Muon else rule.method
+    if method in FACTORISING:
+        return None
+    parts = rule.matrices.split(param)
+    return parts[0] if len(parts) == 1 and parts[0].ndim == 2 and param.numel() else None
+
+
+def sharing(rule, share):
+    """Return the rule for a part of a matrix."""
+    kind = SharedMuon if type(rule) is Muon else SharedPolarGrad
+    return kind(**{**vars(rule), "matrices": AS_THEY_ARE}, share=share)
+
+
+@dataclass(frozen=True)
+class SharedMuon(Muon):
+    """The rule of Muon on a part of a matrix."""
+
+    share: Share | None = None
+
+    def _orthogonal(self, a):
+        scale = self.scale if callable(self.scale) else SCALES[self.scale]
+        steps = STEPS if self.steps is None else self.steps
+        x = self.share.orthogonalize(a, steps, self.schedule, self.precision)
+        return float(scale(*self.share.shape)) * x
+
+
+@dataclass(frozen=True)
+class SharedPolarGrad(PolarGrad):
+    """The rule of PolarGrad with polynomials on a part of a matrix."""
+
+    share: Share | None = None
+
+    def _factor(self, a):
+        steps = self.steps or POLYNOMIAL_STEPS
+        return self.share.orthogonalize(a, steps, self.method, self.precision)
+
+    def _inner(self, a, b):
+        return self.share.processes.sum(super()._inner(a, b), "the sum of nuclear norms")

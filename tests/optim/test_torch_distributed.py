@@ -1,0 +1,202 @@
+"""Several processes do what one does: the same parameters, states, checkpoints, clear errors."""
+
+import sys
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.skipif(sys.platform == "win32", reason="processes are forked"),
+]
+
+import distributed_programs as programs  # noqa: E402
+
+from linalg_ml import orthogonalize  # noqa: E402
+from linalg_ml.optim import torch as single  # noqa: E402
+from linalg_ml.optim import torch_distributed as shared  # noqa: E402
+
+SIZES = (2, 4)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where all processes write."""
+    return tmp_path_factory.mktemp("processes")
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    """What each process returned, by the number of processes."""
+    common = [programs.equality, programs.under_ddp]
+    return {
+        2: programs.run([*common, programs.killed_in_backward], 2, folder),
+        4: programs.run([*common, programs.killed], 4, folder),
+    }
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """The parameters and the optimizer of a single process, by case."""
+    return {case: programs.run_case(case, single) for case in programs.CASES}
+
+
+def of(results, size, program):
+    found = [held[program] for held in results[size]]
+    for one in found:
+        assert not isinstance(one, str), one
+    return found
+
+
+def difference(found, wanted):
+    return max(float((a - b).abs().max()) for a, b in zip(found, wanted, strict=True))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("case", programs.CASES)
+def test_parameters_are_those_of_one_process(results, alone, case, size):
+    found = [one["cases"][case] for one in of(results, size, "equality")]
+    for other in found[1:]:
+        assert difference(other, found[0]) == 0
+    assert difference(found[0], alone[case][0]) <= 1e-12
+    start = programs.parameters(case)
+    assert difference(found[0], [p.detach() for p in start]) > 0.01
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_number_of_the_state_is_in_one_process(results, alone, size):
+    found = of(results, size, "equality")
+    for case, (_, optimizer) in alone.items():
+        sizes = [one["sizes"][case] for one in found]
+        assert sum(sizes) == programs.size_of(optimizer.state)
+        if programs.CASES[case][2] == 1 and case != "muon, qdwh" and "fused" not in case:
+            assert max(sizes) <= sum(sizes) / size + 30  # equal, but for unequal shares of rows
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_work_is_balanced(results, size):
+    for one in of(results, size, "equality"):
+        loads = one["loads"]["muon, qdwh"]
+        params = programs.parameters("muon, qdwh")
+        optimizer = single.Muon(params, schedule="qdwh")
+        costs = [optimizer._leafwise(optimizer.param_groups[0]).rule.cost(p) for p in params]
+        assert sum(loads) == pytest.approx(sum(costs))
+        assert max(loads) <= sum(costs) / size + max(costs)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("case", ["muon, large rows", "soap"])
+def test_a_checkpoint_goes_on_in_another_number_of_processes(results, alone, folder, case, size):
+    for one in of(results, size, "equality"):
+        assert difference(one["resumed"][case], alone[case][0]) <= 1e-12
+    held = shared.load_checkpoint(folder / f"{case}.{size}.pt")
+    found, _ = programs.run_case(case, single, held["optimizer"], held["values"])
+    assert difference(found, alone[case][0]) <= 1e-12
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_state_is_brought_where_it_is_wanted(results, size):
+    found = of(results, size, "equality")
+    for rank, one in enumerate(found):
+        assert one["state at 1"] is None if rank == 1 else "consolidate" in one["state at 1"]
+        assert "ValueError: state of a parameter" in one["unfit"]
+        for i, state in found[0]["state"].items():
+            for name, a in state.items():
+                assert torch.equal(a, one["state"][i][name])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_shards_of_a_matrix_are_orthogonalised_together(results, size):
+    found = of(results, size, "equality")
+    for key in found[0]["shards"]:
+        a, _, axis, options = found[0]["shards"][key]
+        x = torch.cat([one["shards"][key][1] for one in found], dim=axis)
+        wanted = orthogonalize(a, **options)
+        assert x.dtype == a.dtype
+        if key[0] in ("nan", "inf"):
+            assert bool(x.isnan().all()) and bool(wanted.isnan().all())
+            continue
+        if "precision" not in options:
+            assert float((x - wanted).abs().max()) <= 1e-12, key
+            continue
+        exact = orthogonalize(a, **{**options, "precision": None})
+        assert float((x - exact).norm()) <= 2 * float((wanted - exact).norm()), key
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_under_ddp_parts_of_a_batch_train_as_the_whole(results, size):
+    wanted = programs.fit(programs.network(), single)
+    for one in of(results, size, "under_ddp"):
+        assert difference(one["fitted"], wanted) <= 1e-12
+
+
+def test_a_group_may_be_a_part_of_all_processes(results, alone):
+    found = of(results, 4, "under_ddp")
+    for rank in (0, 3):
+        assert difference(found[rank]["subgroup"], alone["muon"][0]) <= 1e-12
+    assert found[3]["subgroup state"] == programs.size_of(alone["muon"][1].state)
+    assert "not a member" in found[1]["stranger"]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_an_error_in_one_process_ends_all_and_changes_nothing(results, size):
+    for one in of(results, size, "equality"):
+        found = one["errors"]
+        broken = f"RankError: step 1 failed on rank {size - 1} of {size}: ArithmeticError: no dec"
+        assert found["broken"].startswith(broken)
+        assert found["unchanged"]
+        assert "rank 1 of" in found["other gradients"] and "gradients" in found["other gradients"]
+        assert "rank 1 of" in found["sparse"] and "sparse_coo" in found["sparse"]
+        assert found["other model"].startswith("RankError: step 1")
+        assert "rank 0" in found["no folder"] and "FileNotFoundError" in found["no folder"]
+
+
+def test_a_killed_process_ends_the_run_and_the_checkpoint_can_be_loaded(results, alone, folder):
+    found = of(results, 4, "killed")
+    assert found[2] is None
+    for rank in (0, 1, 3):
+        said = found[rank]["error"]
+        assert said.startswith(f"RankError: step 3 failed, as seen by rank {rank} of 4: no sign of")
+        assert "2" in said.split("no sign of")[1].split("which")[0]
+        assert "last checkpoint" in said
+    held = shared.load_checkpoint(folder / "before.pt")
+    params, _ = programs.run_case("muon", single, held["optimizer"], held["values"])
+    assert difference(params, alone["muon"][0]) <= 1e-12
+
+
+def test_a_process_lost_in_the_backward_pass_is_named(results):
+    found = of(results, 2, "killed_in_backward")
+    assert found[0]["error"].startswith("RankError: the backward pass failed, as seen by rank 0")
+    assert "no sign of rank 1," in found[0]["error"]
+
+
+def test_a_damaged_checkpoint_is_noticed(folder, tmp_path, results):
+    whole = (folder / "before.pt").read_bytes()
+    for text in (whole[: len(whole) // 2], b"", b"nothing"):
+        (tmp_path / "part.pt").write_bytes(text)
+        with pytest.raises(ValueError, match="damaged"):
+            shared.load_checkpoint(tmp_path / "part.pt")
+
+
+def test_without_a_group_it_says_what_to_do():
+    with pytest.raises(RuntimeError, match="init_process_group"):
+        shared.Muon([torch.nn.Parameter(torch.ones(2, 2))])
+
+
+def test_arguments():
+    store = torch.distributed.HashStore()
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        param = torch.nn.Parameter(torch.ones(2, 2))
+        with pytest.raises(TypeError, match="row_shards"):
+            shared.Muon([param], row_shards="all")
+        with pytest.raises(TypeError, match="lr_scheduler"):
+            shared.SOAP([param], lr=lambda step: 0.1).step()
+        with pytest.raises(ValueError, match="rank below 1"):
+            shared.Muon([param]).consolidate_state_dict(to=1)
+        with pytest.raises(TypeError, match="two axes"):
+            shared.orthogonalize_shards(torch.ones(2, 3, 3))
+        with pytest.raises(ValueError, match="axis"):
+            shared.orthogonalize_shards(torch.ones(3, 3), axis=0)
+    finally:
+        torch.distributed.destroy_process_group()
