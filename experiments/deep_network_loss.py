@@ -38,8 +38,8 @@ STUDY = Study(
         "`python -m linalg_ml.deep_directions train NAME` repeats it."
     ),
     compute=compute,
-    quick={"network": ["paper-64-2d", "linear-2d"]},
-    full={"network": ["paper-64-2d", "linear-2d", "paper-64-3d"]},
+    quick={"network": ["paper-64-2d", "linear-2d", "paper-64-3d", "linear-3d"]},
+    full={"network": ["paper-64-2d", "linear-2d", "paper-64-3d", "linear-3d"]},
     quick_seconds=1,
     full_seconds=1,
 )

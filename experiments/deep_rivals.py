@@ -15,6 +15,7 @@ POINTS_OF_A_CURVE = 60
 NETWORK_UP_TO = 64  # cells along a side
 MULTIGRIDS = {
     "geometric": LearnedMultigrid("jacobi"),
+    "red-black": LearnedMultigrid("red-black"),
     "learned": LearnedMultigrid(),
     "learned-masks": LearnedMultigrid(coarsening="masks"),
 }
@@ -104,9 +105,9 @@ STUDY = Study(
     summary=(
         "A dipole on a square or cube of cells, empty or with a box inside, to 1e-8: conjugate "
         "gradients, deflated by 16 Ritz vectors, preconditioned by IC(0), by algebraic multigrid "
-        "(pyamg's Ruge-Stuben, where it is installed), by geometric multigrid with damped Jacobi, "
-        "by the learned multigrid, and on small grids by the network of the paper. Iterations, and "
-        "processor time of set-up and solution."
+        "(pyamg's Ruge-Stuben, where it is installed), by geometric multigrid with damped Jacobi "
+        "or red-black Gauss-Seidel, by the learned multigrid, and on small grids by the network of "
+        "the paper. Iterations, and processor time of set-up and solution."
     ),
     compute=compute,
     cells=lambda parameters: list(cells(parameters)),

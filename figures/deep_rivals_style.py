@@ -2,7 +2,7 @@
 
 from figures.style import PALETTE
 
-BLUE, VERMILION, GREEN, PINK, SKY, ORANGE, BLACK, _ = PALETTE
+BLUE, VERMILION, GREEN, PINK, SKY, ORANGE, BLACK, YELLOW = PALETTE
 
 # solver: label, colour, marker, line
 _LOOKS = {
@@ -11,6 +11,7 @@ _LOOKS = {
     "ic0": ("IC(0)-CG", GREEN, "^", "--"),
     "amg": ("AMG-CG (pyamg, Ruge-Stuben)", PINK, "D", "-."),
     "geometric": ("multigrid-CG, damped Jacobi", ORANGE, "s", "--"),
+    "red-black": ("multigrid-CG, red-black Gauss-Seidel", YELLOW, "h", "--"),
     "learned-masks": ("learned multigrid, coarse masks", BLACK, "X", ":"),
     "network": ("network of the paper", VERMILION, "*", "-."),
     "learned": ("learned multigrid, face fractions", BLUE, "o", "-"),

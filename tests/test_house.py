@@ -47,6 +47,7 @@ ABOUT = {
     },
     "linalg_ml.kernels.cupy_": {"cupy"},
     "linalg_ml.kernels.cupy_grids": {"cupy"},
+    "linalg_ml.kernels.cupy_multigrid": {"cupy"},
     "linalg_ml.kernels.torch_": {"torch"},
     "linalg_ml.kernels.torch_foreach": {"torch"},
     "linalg_ml.kernels.jax_": {"jax"},

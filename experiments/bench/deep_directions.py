@@ -51,14 +51,16 @@ def solvers(a, b):
         m = hierarchy.aspreconditioner()
         return scipy.sparse.linalg.cg(matrix, vector, rtol=RTOL, M=m)
 
+    def on_grid(model):
+        return lambda: deep_conjugate_directions(
+            GridPoisson(a.mask, solids=a.solids), b, model=model, rtol=RTOL
+        )
+
     return {
-        "learned multigrid, all": lambda: deep_conjugate_directions(
-            GridPoisson(a.mask, solids=a.solids), b, rtol=RTOL
-        ),
+        "learned multigrid, all": on_grid(LearnedMultigrid()),
         "learned multigrid, solve": lambda: deep_conjugate_directions(a, b, model=cycle, rtol=RTOL),
-        "Jacobi multigrid, all": lambda: deep_conjugate_directions(
-            GridPoisson(a.mask, solids=a.solids), b, model=LearnedMultigrid("jacobi"), rtol=RTOL
-        ),
+        "Jacobi multigrid, all": on_grid(LearnedMultigrid("jacobi")),
+        "red-black multigrid, all": on_grid(LearnedMultigrid("red-black")),
         "Ruge-Stuben CG, all": lambda: by_amg(pyamg.ruge_stuben_solver(matrix)),
         "Ruge-Stuben CG, solve": lambda: by_amg(amg),
         "SciPy CG": lambda: scipy.sparse.linalg.cg(matrix, vector, rtol=RTOL),

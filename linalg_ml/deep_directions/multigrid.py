@@ -17,8 +17,9 @@ from linalg_ml.deep_directions.model import Model
 from linalg_ml.deep_directions.stencil import GridPoisson
 from linalg_ml.kernels.dispatch import kernels
 
+RED_BLACK = "red-black"
 _DTYPES = {"fp32": "float32", "fp64": "float64"}
-_SWEEPS = {2: 16, 3: 12}  # smoothing steps on the coarsest grid
+_SWEEPS = {2: 16, 3: 12}  # smoothing steps on the coarsest grid, even for the sake of symmetry
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,10 @@ class MultigridWeights:
 
     Parameters
     ----------
-    stencil : tuple of 3 (2D) or 4 (3D) numbers
+    stencil : tuple of 3 (2D) or 4 (3D) numbers, or "red-black"
         The smoother: what a cell takes from itself, from its neighbours across a face, and so on
-        to those across a corner. All but the first zero: damped Jacobi.
+        to those across a corner. All but the first zero: damped Jacobi. "red-black" is no stencil
+        but Gauss-Seidel in the order of a chessboard, in 2D and 3D.
     interpolation : tuple of 2 numbers
         What a fine cell takes, along each axis, from the coarse cell it lies in and from the
         nearer neighbour of that.
@@ -44,6 +46,9 @@ class MultigridWeights:
     def __post_init__(self):
         for name, sizes in (("stencil", (3, 4)), ("interpolation", (2,))):
             values = getattr(self, name)
+            if name == "stencil" and isinstance(values, str):
+                checks.choice(values, (RED_BLACK,), name)
+                continue
             if not isinstance(values, (tuple, list)) or len(values) not in sizes:
                 wanted = " or ".join(map(str, sizes))
                 raise ValueError(f"{name} must hold {wanted} numbers, got {values!r}")
@@ -53,28 +58,30 @@ class MultigridWeights:
 
     @property
     def dimensions(self):
-        """2 or 3."""
-        return len(self.stencil) - 1
+        """2 or 3; None where the numbers serve both."""
+        return None if self.stencil == RED_BLACK else len(self.stencil) - 1
 
 
 # Trained on random geometry. For coarse masks: by Adam on 64 x 64 cells, and by Nelder-Mead on
 # 16 x 16 x 16, for the contraction. For face fractions: by `train_multigrid`, 260 evaluations from
-# there with rng=1, on 12 grids of 256 x 256 and 8 of 32 x 32 x 32 cells.
+# there with rng=1, on 12 grids of 256 x 256 and 8 of 32 x 32 x 32 cells; in 2D 166 more on 12 grids
+# of 512 x 512, which bring the steps there down to those on 128 x 128.
 LEARNED = {
     "masks": {
         2: MultigridWeights((1.328, 0.408, 0.1647), (0.7542, 0.2382), 0.995),
         3: MultigridWeights((1.3316, 0.2703, 0.0382, -0.0206), (0.7457, 0.2749), 0.9545),
     },
     "fractions": {
-        2: MultigridWeights((1.3266, 0.4154, 0.1671), (0.7422, 0.2478), 1.0687),
+        2: MultigridWeights((1.3212, 0.4137, 0.1662), (0.7405, 0.2479), 1.0721),
         3: MultigridWeights((1.2357, 0.269, 0.0836, 0.0316), (0.7672, 0.2627), 0.9229),
     },
 }
-# Nothing learned: damped Jacobi and linear interpolation.
+# Nothing learned: linear interpolation, and damped Jacobi or Gauss-Seidel.
 JACOBI = {
     2: MultigridWeights((0.8, 0.0, 0.0), (0.75, 0.25), 1.0),
     3: MultigridWeights((0.8, 0.0, 0.0, 0.0), (0.75, 0.25), 1.0),
 }
+GAUSS_SEIDEL = MultigridWeights(RED_BLACK, (0.75, 0.25), 1.0)
 
 
 @dataclass(frozen=True)
@@ -83,9 +90,10 @@ class LearnedMultigrid(Model):
 
     Parameters
     ----------
-    weights : MultigridWeights, "learned" or "jacobi"
-        The numbers trained for the coarsening, which come with the package, those of the
-        geometric multigrid with damped Jacobi and linear interpolation, or your own.
+    weights : MultigridWeights, "learned", "jacobi" or "red-black"
+        The numbers trained for the coarsening, which come with the package; those of the
+        geometric multigrid with linear interpolation, smoothed by damped Jacobi or by red-black
+        Gauss-Seidel; or your own.
     coarsening : "fractions" or "masks"
         How coarser grids see the geometry: through the open fraction of each face and the distance
         of the wall, or through a mask of solid cells alone.
@@ -108,6 +116,10 @@ class LearnedMultigrid(Model):
     The three numbers of the smoother damp what varies from cell to cell in one step as damped
     Jacobi does in two or three, at little more than the cost of one.
 
+    With "red-black" a sweep down sets the residual of every other cell to zero and then that of
+    those between, as the fields of a chessboard, and a sweep up does so in the opposite order,
+    for the sake of symmetry.
+
     Examples
     --------
     >>> import numpy as np
@@ -128,7 +140,7 @@ class LearnedMultigrid(Model):
 
     def __post_init__(self):
         if not isinstance(self.weights, MultigridWeights):
-            checks.choice(self.weights, ("learned", "jacobi"), "weights")
+            checks.choice(self.weights, ("learned", "jacobi", RED_BLACK), "weights")
         checks.choice(self.coarsening, COARSENINGS, "coarsening")
         if self.precision is not None:
             checks.choice(self.precision, tuple(_DTYPES), "precision")
@@ -142,9 +154,10 @@ class LearnedMultigrid(Model):
             )
         weights = self.weights
         if not isinstance(weights, MultigridWeights):
-            known = {"learned": LEARNED[self.coarsening], "jacobi": JACOBI}
-            weights = known[weights][operator.dimensions]
-        if weights.dimensions != operator.dimensions:
+            d = operator.dimensions
+            known = {"learned": LEARNED[self.coarsening][d], "jacobi": JACOBI[d]}
+            weights = known.get(weights, GAUSS_SEIDEL)
+        if weights.dimensions not in (None, operator.dimensions):
             raise ValueError(
                 f"these weights are for {weights.dimensions} dimensions, but the grid has "
                 f"{operator.dimensions}"
@@ -177,7 +190,7 @@ class Cycle(Model):
     def _make(self, r, dtype):
         like = astype(namespace(r).reshape(r, (-1,))[:1], dtype_of(dtype, r))
         make = kernels(library(r)).multigrid_cycle
-        return make(self.levels, self.weights, _SWEEPS[self.weights.dimensions], like)
+        return make(self.levels, self.weights, _SWEEPS[self.levels[0].mask.ndim], like)
 
     def __repr__(self):
         return f"<Cycle on {len(self.levels)} grids from {self.levels[0].mask.shape}>"

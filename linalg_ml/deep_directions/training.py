@@ -29,7 +29,7 @@ RECIPES = {
     ("linear", 2): {**_LINEAR, "grid": 32, "steps": 2000},
     ("paper-64", 3): {**_PAPER, "grid": 16, "steps": 640, "samples": 4000, "batch": 8},
     ("paper-128", 3): {**_PAPER, "grid": 16, "steps": 640, "samples": 4000, "batch": 8},
-    ("linear", 3): {**_LINEAR, "grid": 16, "steps": 1000, "samples": 4000, "batch": 8},
+    ("linear", 3): {**_LINEAR, "grid": 32, "steps": 500, "samples": 1600, "batch": 4},
 }
 
 

@@ -22,7 +22,7 @@ _FILES = {
         "numba_symmetric",
         "numpy_",
     ),
-    "cupy": ("cupy_", "cupy_grids"),
+    "cupy": ("cupy_", "cupy_grids", "cupy_multigrid"),
     "torch": ("torch_", "torch_foreach"),
     "jax": ("jax_",),
 }
@@ -107,7 +107,7 @@ FILES_OF_KERNELS = {
     "minimizing_step": ("agnostic", "numba_directions"),
     "grid_product": ("grids", "numba_directions", "cupy_grids"),
     "grid_energy": ("grids", "numba_directions", "cupy_grids"),
-    "multigrid_cycle": ("grids", "numba_multigrid", "jax_"),
+    "multigrid_cycle": ("grids", "numba_multigrid", "cupy_multigrid", "jax_"),
 }
 
 

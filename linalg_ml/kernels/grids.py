@@ -4,6 +4,8 @@ import numpy as np
 
 from linalg_ml._core.namespace import asarray, astype, namespace
 
+RED_BLACK = "red-black"  # in place of a stencil: Gauss-Seidel in two colours
+
 
 def grid_product(u, mask, diagonal, inner):
     """Return A u for u of shape (..., *grid), zero in solids.
@@ -45,7 +47,8 @@ def _repeat(times, step, u):
 def _cycle(levels, weights, sweeps, like, repeat):
     """Return the function of `multigrid_cycle`; ``repeat(times, step, u)`` iterates a step."""
     finer = (None, *levels[:-1])
-    made = [_Level(*pair, weights, like) for pair in zip(levels, finer, strict=True)]
+    kind = _RedBlack if weights.stencil == RED_BLACK else _Stencil
+    made = [kind(*pair, weights, like) for pair in zip(levels, finer, strict=True)]
 
     def cycle(r):
         u = _descend(made, 0, made[0].mask * astype(r, like.dtype), weights, sweeps, repeat)
@@ -64,31 +67,17 @@ class _Level:
         self.grid = level.mask.shape
         self.axes = range(-len(self.grid), 0)
         self.mask, self.diagonal = home(level.mask), home(level.diagonal)
-        self.root = home(level.mask / np.sqrt(level.diagonal + ~level.mask))
+        self.set_smoother(level.mask / (level.diagonal + ~level.mask), weights.stencil, home)
         self.inner = (
             [None] * len(self.grid) if level.inner is None else list(map(home, level.inner))
         )
-        own, self.pull = sum(weights.interpolation), [weights.interpolation[1]] * len(self.grid)
-        self.own, self.stencil = own, weights.stencil
+        self.own = sum(weights.interpolation)
+        self.pull = [weights.interpolation[1]] * len(self.grid)
         if level.shares is not None:
             self.pull = [
                 home(weights.interpolation[1] * _stretched(share, k, finer.mask.shape))
                 for k, share in enumerate(level.shares)
             ]
-
-    def smooth(self, r):
-        """Return D^-1/2 K D^-1/2 r, K the symmetric stencil of 3^d entries."""
-        t = self.root * r
-        sums = [t]  # over the neighbours that differ in 0, 1, ..., d indices
-        for axis in self.axes:
-            moved = [_neighbours(part, axis) for part in sums]
-            inside = [a + b for a, b in zip(sums[1:], moved[:-1], strict=True)]
-            sums = [sums[0], *inside, moved[-1]]
-        total = self.stencil[0] * sums[0]
-        for weight, part in zip(self.stencil[1:], sums[1:], strict=True):
-            if weight != 0:
-                total = total + weight * part
-        return self.root * total
 
     def residual(self, r, u):
         """Return r - A u, zero in solids."""
@@ -138,16 +127,79 @@ class _Level:
         return 0.5 * f if len(self.grid) == 3 else f
 
 
+class _Stencil(_Level):
+    """A grid that is smoothed by a symmetric stencil."""
+
+    def set_smoother(self, inverse, stencil, home):
+        """Keep what the smoother needs; ``inverse`` is that of the diagonal, zero in solids."""
+        self.root, self.stencil = home(np.sqrt(inverse)), stencil
+
+    def start(self, r):
+        """Return what a sweep makes of zero."""
+        return self.smooth(r)
+
+    def finish(self, u, r):
+        """Return u smoothed."""
+        return u + self.smooth(self.residual(r, u))
+
+    def solve(self, r, sweeps, repeat):
+        """Return what ``sweeps`` sweeps make of zero."""
+        return repeat(sweeps - 1, lambda u: self.finish(u, r), self.start(r))
+
+    def smooth(self, r):
+        """Return D^-1/2 K D^-1/2 r, K the symmetric stencil of 3^d entries."""
+        t = self.root * r
+        sums = [t]  # over the neighbours that differ in 0, 1, ..., d indices
+        for axis in self.axes:
+            moved = [_neighbours(part, axis) for part in sums]
+            inside = [a + b for a, b in zip(sums[1:], moved[:-1], strict=True)]
+            sums = [sums[0], *inside, moved[-1]]
+        total = self.stencil[0] * sums[0]
+        for weight, part in zip(self.stencil[1:], sums[1:], strict=True):
+            if weight != 0:
+                total = total + weight * part
+        return self.root * total
+
+
+class _RedBlack(_Level):
+    """A grid that is smoothed by Gauss-Seidel: half of the cells at once, then the other half."""
+
+    def set_smoother(self, inverse, stencil, home):
+        """Keep the inverse of the diagonal for each of the colours."""
+        odd = np.indices(self.grid).sum(axis=0) % 2
+        self.colours = [home(inverse * (odd == k)) for k in (0, 1)]
+
+    def start(self, r):
+        """Return what a forward sweep makes of zero."""
+        u = self.colours[0] * r
+        return u + self.colours[1] * self.residual(r, u)
+
+    def finish(self, u, r):
+        """Return u after a backward sweep."""
+        return self._sweep(u, r, self.colours[::-1])
+
+    def solve(self, r, sweeps, repeat):
+        """Return what ``sweeps`` sweeps make of zero, the later half of them backward."""
+        forward, backward = self.colours, self.colours[::-1]
+        u = repeat((sweeps - 1) // 2, lambda u: self._sweep(u, r, forward), self.start(r))
+        return repeat(sweeps // 2, lambda u: self._sweep(u, r, backward), u)
+
+    def _sweep(self, u, r, colours):
+        for inverse in colours:
+            u = u + inverse * self.residual(r, u)
+        return u
+
+
 def _descend(levels, at, r, weights, sweeps, repeat):
     level = levels[at]
-    u = level.smooth(r)
     if at == len(levels) - 1:
-        return repeat(sweeps - 1, lambda v: v + level.smooth(level.residual(r, v)), u)
+        return level.solve(r, sweeps, repeat)
+    u = level.start(r)
     coarse = levels[at + 1]
     e = coarse.restrict(level.residual(r, u), level.grid)
     e = _descend(levels, at + 1, e, weights, sweeps, repeat)
     u = u + weights.correction * (level.mask * coarse.prolong(e, level.grid))
-    return u + level.smooth(level.residual(r, u))
+    return level.finish(u, r)
 
 
 def _stretched(share, axis, fine):

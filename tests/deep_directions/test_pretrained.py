@@ -115,6 +115,16 @@ def test_three_dimensions():
     assert taken < by_cg / 3
 
 
+@pytest.mark.parametrize("solids", ["none", "neumann", "dirichlet"])
+def test_linear_network_in_three_dimensions(solids):
+    """On the size trained on, and on one that was not, in a fraction of the steps of CG."""
+    model = deep_directions.load("linear-3d")
+    for n in (16, 32):
+        a, b = problem(n, solids, "normal", d=3)
+        (taken,) = steps(a, b, model, (1e-6,))
+        assert taken < cg(a.matvec, b.ravel(), rtol=1e-6).nit / 5
+
+
 def test_no_network_for_other_operators():
     with pytest.raises(TypeError, match=r"a must be a .*GridPoisson"):
         deep_conjugate_directions(np.eye(9), np.ones(9), model="network")

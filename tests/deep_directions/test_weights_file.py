@@ -36,7 +36,7 @@ def test_shipped_networks_say_where_they_come_from():
     from linalg_ml.deep_directions.weights_file import FOLDER
 
     names = deep_directions.shipped()
-    assert {"paper-64-2d", "linear-2d"} <= set(names)
+    assert {f"{kind}-{d}d" for kind in ("paper-64", "linear") for d in (2, 3)} == set(names)
     for name in names:
         made = deep_directions.load(name).provenance
         for field in ("seed", "data", "grid", "steps", "loss", "validation", "commit", "torch"):

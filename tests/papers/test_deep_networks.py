@@ -22,10 +22,10 @@ METHODS = ("cg", "multigrid", "linear", "paper-64")
 CELLS = {
     "deep_network_loss": [{"network": name} for name in ("paper-64-2d", "linear-2d")],
     "deep_network_sizes": [
-        {"method": method, "solids": solids, "dimensions": 2, "n": n, "cap": 100}
+        {"method": method, "solids": solids, "dimensions": d, "n": n, "cap": 100}
         for method in METHODS
         for solids in ("none", "neumann", "dirichlet")
-        for n in (8, 16)
+        for d, n in ((2, 8), (2, 16), (3, 8))
     ],
     "deep_network_geometry": [
         {"solids": solids, "covered": covered, "n": 16, "draws": 1, "cap": 12}
