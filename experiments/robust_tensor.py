@@ -75,9 +75,9 @@ STUDY = Study(
         "size": 30,
         "ranks": (1, 2, 3, 4, 6, 8, 10, 12, 15),
         "shares": (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5),
-        "trials": 5,
+        "trials": 3,
         "maxiter": 1000,
     },
     quick_seconds=15,
-    full_seconds=3000,
+    full_seconds=400,
 )

@@ -42,8 +42,8 @@ STUDY = Study(
         "n": 200,
         "rank_share": tuple(round(0.025 * k, 3) for k in range(1, 21)),
         "corrupted": tuple(round(0.025 * k, 3) for k in range(1, 21)),
-        "trials": 10,
+        "trials": 5,
     },
     quick_seconds=8,
-    full_seconds=4000,
+    full_seconds=500,
 )

@@ -52,7 +52,7 @@ STUDY = Study(
     ),
     compute=compute,
     cells=lambda parameters: list(cells(parameters)),
-    cost=lambda cell: cell["size"] ** 4.5 * cell["trials"],
+    cost=lambda cell: cell["size"] ** 5.5 * cell["trials"],
     quick={
         "sizes": (6, 8, 10, 12),
         "shares": (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
@@ -61,12 +61,12 @@ STUDY = Study(
         "rtol": 1e-3,
     },
     full={
-        "sizes": (8, 10, 12, 14, 16, 18, 20, 24),
+        "sizes": (8, 10, 12, 14, 16, 18, 20),
         "shares": (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
-        "trials": 5,
+        "trials": 3,
         "maxiter": 500,
         "rtol": 1e-3,
     },
     quick_seconds=15,
-    full_seconds=6000,
+    full_seconds=600,
 )
