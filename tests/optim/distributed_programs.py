@@ -296,7 +296,7 @@ def run(programs, size, folder):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(120)
+        worker.join(300)
         assert not worker.is_alive(), "a process hangs"
     results = []
     for rank in range(size):
