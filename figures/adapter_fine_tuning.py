@@ -30,11 +30,14 @@ def draw(records):
         by_step = groups([r for r in path if r["rate"] == best], "step")
         curve = [fmean(r["train_loss"] for r in own) for own in by_step.values()]
         right.plot(list(by_step), curve, **look, markevery=3)
-    left.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="test loss at the end")
+    left.set(yscale="log", xlabel="learning rate", ylabel="test loss at the end")
     left.set_xscale("log", base=2)
     left.set_ylim(None, 5)
     left.set_title("Every rate")
     right.set(yscale="log", xlabel="step", ylabel="training loss")
     right.set_title("The best rate of each")
     right.legend()
+    for ax in (left, right):
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter("{x:g}" if ax is left else "")
     return figure
