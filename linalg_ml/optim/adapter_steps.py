@@ -6,22 +6,21 @@ from linalg_ml.kernels.dispatch import kernels
 from linalg_ml.matrix_functions.direct_methods import finite_or_identity
 
 
-def gram_inverse(x, damping=0.0):
-    """Return the pseudoinverse of X^T X (r, r) for X of shape (m, r), from an SVD of X.
+def inverse_root(x, damping=0.0):
+    """Return R (r, k) with R R^T the pseudoinverse of X^T X, for X of shape (m, r), by an SVD.
 
     ``damping`` times the mean eigenvalue is added to the eigenvalues. Singular values that
-    are rounding noise count as zero.
+    are rounding noise count as zero. The product R R^T would square the condition number; apply
+    R^T and R one after the other.
     """
     wide = Arithmetic(None, x).at_least_fp32(x)
     xp = wide.xp
     _, s, vh = kernels(library(x)).thin_svd(finite_or_identity(wide.enter(x), xp))
-    cut = max(x.shape) * wide.unit_roundoff * 2 * xp.max(s)
-    square = s * s
-    denominator = square + damping * (xp.sum(square) / x.shape[1])
-    present = (s > cut) & (denominator > 0)
-    inverse = xp.astype(present, s.dtype) / xp.where(present, denominator, xp.ones_like(s))
+    present = s > max(x.shape) * wide.unit_roundoff * 2 * xp.max(s)
+    root = xp.sqrt(s * s + damping * (xp.sum(s * s) / x.shape[1]))
+    inverse = xp.astype(present, s.dtype) / xp.where(present, root, xp.ones_like(s))
     nan = xp.sum(wide.enter(x) * 0)  # what libraries would refuse
-    return astype(wide.mm(vh.mT * inverse, vh) + nan, x.dtype)
+    return astype(vh.mT * inverse + nan, x.dtype)
 
 
 def projected_step(pair, weights, scaling, damping=0.0):
@@ -34,13 +33,14 @@ def projected_step(pair, weights, scaling, damping=0.0):
     xp, mm = namespace(pair.a), Arithmetic(None, pair.a).mm
     rows, columns = weights
     a, b = pair.a, pair.b
-    inner_b = gram_inverse(b * xp.sqrt(rows)[:, None], damping)  # (B^T D_a B)^-1
-    inner_a = gram_inverse((a * xp.sqrt(columns)).mT, damping)  # (A D_b A^T)^-1
-    da = mm(inner_b, pair.grad_a) / columns
-    db = mm(pair.grad_b, inner_a) / rows[:, None]
+    root_b = inverse_root(b * xp.sqrt(rows)[:, None], damping)  # of (B^T D_a B)^-1
+    root_a = inverse_root((a * xp.sqrt(columns)).mT, damping)  # of (A D_b A^T)^-1
+    da = mm(root_b, mm(root_b.mT, pair.grad_a)) / columns
+    db = mm(mm(pair.grad_b, root_a), root_a.mT) / rows[:, None]
     # Half of what both could do is taken from each: I - Q / 2 and I - P / 2.
-    da = da - 0.5 * mm(mm(mm(da * columns, a.mT), inner_a), a)
-    db = db - 0.5 * mm(b, mm(inner_b, mm(b.mT, db * rows[:, None])))
+    frame_a, frame_b = mm(root_a.mT, a), mm(b, root_b)
+    da = da - 0.5 * mm(mm(da * columns, frame_a.mT), frame_a)
+    db = db - 0.5 * mm(frame_b, mm(frame_b.mT, db * rows[:, None]))
     return da / scaling**2, db / scaling**2
 
 
@@ -51,11 +51,12 @@ def tangent_gradient(pair, scaling):
     the factors of the product.
     """
     xp, mm = namespace(pair.a), Arithmetic(None, pair.a).mm
-    inner_b, inner_a = gram_inverse(pair.b), gram_inverse(pair.a.mT)
-    right = mm(inner_b, pair.grad_a)  # B right = P_B G
-    left = mm(pair.grad_b, inner_a)  # left A = G P_A
-    left = left - mm(pair.b, mm(inner_b, mm(pair.b.mT, left)))
-    factors = xp.concat([pair.b, left], axis=1), xp.concat([right, pair.a], axis=0)
+    root_b, root_a = inverse_root(pair.b), inverse_root(pair.a.mT)
+    frame_b, frame_a = mm(pair.b, root_b), mm(root_a.mT, pair.a)  # orthonormal
+    right = mm(root_b.mT, pair.grad_a)  # frame_b right = P_B G
+    left = mm(pair.grad_b, root_a)  # left frame_a = G P_A
+    left = left - mm(frame_b, mm(frame_b.mT, left))
+    factors = xp.concat([frame_b, left], axis=1), xp.concat([right, frame_a], axis=0)
     return factors[0] / scaling, factors[1]
 
 
@@ -84,10 +85,11 @@ def closest_step(pair, scaling):
 def plain_step(pair, scaling):
     """Return directions (dA, dB) whose s (B dA + dB A) is as close to G as it can be."""
     mm, b = Arithmetic(None, pair.a).mm, pair.b
-    inner_b, inner_a = gram_inverse(b), gram_inverse(pair.a.mT)
-    da = mm(inner_b, pair.grad_a)
-    db = mm(pair.grad_b, inner_a)
-    db = db - mm(b, mm(inner_b, mm(b.mT, db)))
+    root_b, root_a = inverse_root(b), inverse_root(pair.a.mT)
+    frame_b = mm(b, root_b)
+    da = mm(root_b, mm(root_b.mT, pair.grad_a))
+    db = mm(mm(pair.grad_b, root_a), root_a.mT)
+    db = db - mm(frame_b, mm(frame_b.mT, db))
     return da / scaling**2, db / scaling**2
 
 

@@ -1,6 +1,6 @@
 """AdaPreLoRA: what Adafactor would do to the matrix, done by the factors of an adapter."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import namespace
@@ -10,6 +10,7 @@ from linalg_ml.optim.elementwise import is_zero
 from linalg_ml.optim.pairs import PairRule, from_pair_rule
 
 STATISTICS = ("tangent", "product", "full")
+MEANS = ("gradients", "steps")
 _FLOOR = 1e-12  # of the mean energy of a row
 
 
@@ -21,12 +22,14 @@ class AdaPreLoRA(PairRule):
     scaling: float = 1.0
     statistics: str = "tangent"
     damping: float = 0.0
+    momentum_of: str = "gradients"
 
     def __post_init__(self):
         hyperparameters.check_betas(self.betas)
         checks.number(self.scaling, "scaling", above=0)
         checks.choice(self.statistics, STATISTICS, "statistics")
         hyperparameters.check(self.damping, "damping")
+        checks.choice(self.momentum_of, MEANS, "momentum_of")
 
     def init(self, a, b):
         """Return zero energies of rows and columns and, with momentum, zero means."""
@@ -43,13 +46,24 @@ class AdaPreLoRA(PairRule):
             state[name] = beta2 * state[name] + (1 - beta2) * new
         corrected = hyperparameters.bias_correction(beta2, pair.step, pair.a)
         weights = root_weights(state["rows"] / corrected, state["columns"] / corrected)
-        directions = list(projected_step(pair, weights, self.scaling, self.damping))
-        if "mean_A" in state:
-            corrected = hyperparameters.bias_correction(beta1, pair.step, pair.a)
-            for i, name in enumerate(("mean_A", "mean_B")):
-                state[name] = beta1 * state[name] + (1 - beta1) * directions[i]
-                directions[i] = state[name] / corrected
+        if self.momentum_of == "gradients":
+            grads = self._averaged((pair.grad_a, pair.grad_b), pair, state, beta1)
+            pair = replace(pair, grad_a=grads[0], grad_b=grads[1])
+        directions = projected_step(pair, weights, self.scaling, self.damping)
+        if self.momentum_of == "steps":
+            directions = self._averaged(directions, pair, state, beta1)
         return *directions, state
+
+    def _averaged(self, values, pair, state, beta):
+        """Return corrected means of what belongs to A and B, and put the means into the state."""
+        if "mean_A" not in state:
+            return values
+        corrected = hyperparameters.bias_correction(beta, pair.step, pair.a)
+        means = []
+        for name, value in zip(("mean_A", "mean_B"), values, strict=True):
+            state[name] = beta * state[name] + (1 - beta) * value
+            means.append(state[name] / corrected)
+        return means
 
     def _energies(self, pair):
         xp = namespace(pair.a)
@@ -87,6 +101,7 @@ def adaprelora(
     scaling=1.0,
     statistics="tangent",
     damping=0.0,
+    momentum_of="gradients",
     weight_decay=0.0,
 ):
     """Move the factors of adapters so that their product moves as by Adafactor: AdaPreLoRA.
@@ -97,8 +112,8 @@ def adaprelora(
         Learning rate of the product, or a schedule: a function of the number of updates made
         before.
     betas : (float, float)
-        Decays of the mean of the directions (0: no momentum) and of the energies of rows and
-        columns.
+        Decays of the mean that ``momentum_of`` says (0: no momentum) and of the energies of rows
+        and columns.
     scaling : float
         The s of W_0 + s B A.
     statistics : {"tangent", "product", "full"}
@@ -108,6 +123,9 @@ def adaprelora(
     damping : float
         Part of the mean eigenvalue that is added to the two r x r matrices before they are
         inverted. 0 is exact; singular ones are pseudoinverted.
+    momentum_of : {"gradients", "steps"}
+        Whether the means are of g_A and g_B, from which the step is made, or of the steps dA and
+        dB. As B grows from zero, old steps of A are too long and old gradients are not.
     weight_decay : float
         Decoupled, of A and of B.
 
@@ -127,7 +145,7 @@ def adaprelora(
     H X = diag(l)^(1/2) X diag(c)^(1/2) / (sum l)^(1/2) = D_a X D_b:
     dA = (B^T D_a B)^-1 g_A D_b^-1 (I - Q / 2);  dB = (I - P / 2) D_a^-1 g_B (A D_b A^T)^-1;
     P = B (B^T D_a B)^-1 B^T D_a;  Q = D_b A^T (A D_b A^T)^-1 A;
-    A <- A - lr mean(dA), B <- B - lr mean(dB), divided by s^2.
+    A <- A - lr dA / s^2, B <- B - lr dB / s^2, with means of g_A and g_B, or of dA and dB.
 
     B dA + dB A is the projection of H^-1 G onto what factors can reach, {B X + Y A}, in the inner
     product of H, and dA and dB share it evenly. It does not depend on the choice of the factors:
@@ -138,8 +156,8 @@ def adaprelora(
     B = 0 needs no care: then P = 0, and the first step moves B alone. Where B is small, dA is
     large, as the product needs it.
 
-    H, P, Q and the two steps are those of the authors. "tangent", the decays, the momentum on
-    (dA, dB) and ``damping`` are ours, where theirs are not known to us.
+    H, P, Q and the two steps are those of the authors. "tangent", the decays, both kinds of
+    momentum and ``damping`` are ours, where theirs are not known to us.
 
     References
     ----------
@@ -163,5 +181,5 @@ def adaprelora(
     >>> bool(abs(pair["B"] @ pair["A"] - target).max() < 0.01)
     True
     """
-    rule = AdaPreLoRA(tuple(betas), scaling, statistics, damping)
+    rule = AdaPreLoRA(tuple(betas), scaling, statistics, damping, momentum_of)
     return from_pair_rule(rule, lr, weight_decay)

@@ -10,7 +10,7 @@ from linalg_ml import optim
 from linalg_ml.optim.adapter_steps import (
     closest_step,
     energies,
-    gram_inverse,
+    inverse_root,
     plain_step,
     projected_step,
     sylvester,
@@ -162,11 +162,10 @@ def test_deficient_factors():
         np.testing.assert_allclose((b @ da + db @ a).ravel(), columns @ x, atol=1e-11)
         da, db = closest_step(pair_of(a, b, g), 1.0)
         assert np.isfinite(da).all() and np.isfinite(db).all()
-    np.testing.assert_array_equal(gram_inverse(np.zeros((4, 2))), np.zeros((2, 2)))
+    np.testing.assert_array_equal(inverse_root(np.zeros((4, 2))), np.zeros((2, 2)))
     x = np.diag([1.0, 1e-3])
-    np.testing.assert_allclose(
-        gram_inverse(x, 0.1), np.diag(1 / (np.diag(x) ** 2 + 0.05 * 1.000001))
-    )
+    root = inverse_root(x, 0.1)
+    np.testing.assert_allclose(root @ root.T, np.diag(1 / (np.diag(x) ** 2 + 0.05 * 1.000001)))
 
 
 # Whole runs ---------------------------------------------------------------------------------------
@@ -193,11 +192,18 @@ def run(transform, a, b, steps, *, scaling=1.0, full=False, make=np.asarray, bac
 
 
 FORMULAS = {
-    "adaprelora": (
-        lambda: optim.adaprelora(0.02, statistics="full", weight_decay=0.1),
-        lambda: reference.adaprelora(A, B, gradient, 0.02, weight_decay=0.1),
-        1.0,
-    ),
+    **{
+        f"adaprelora, {mean}": (
+            lambda mean=mean: optim.adaprelora(
+                0.02, statistics="full", weight_decay=0.1, momentum_of=mean
+            ),
+            lambda mean=mean: reference.adaprelora(
+                A, B, gradient, 0.02, weight_decay=0.1, momentum_of=mean
+            ),
+            1.0,
+        )
+        for mean in ("gradients", "steps")
+    },
     "scaled_adam": (
         lambda: optim.scaled_adam(0.02, betas=(0.9, 0.98)),
         lambda: reference.scaled_adam(A, B, gradient, 0.02, betas=(0.9, 0.98)),
@@ -219,7 +225,7 @@ FORMULAS = {
 @pytest.mark.parametrize("name", FORMULAS)
 def test_published_formulas(name):
     make, published, scaling = FORMULAS[name]
-    found = run(make(), A, B, 25, scaling=scaling, full=name == "adaprelora")
+    found = run(make(), A, B, 25, scaling=scaling, full="adaprelora" in name)
     for (a, b), (ra, rb) in zip(found, islice(published(), 25), strict=True):
         np.testing.assert_allclose(a, ra, atol=1e-9)
         np.testing.assert_allclose(b, rb, atol=1e-9)
@@ -227,7 +233,7 @@ def test_published_formulas(name):
 
 INVARIANT = {
     "adaprelora": lambda: optim.adaprelora(0.02),
-    "adaprelora, full": lambda: optim.adaprelora(0.02, statistics="full"),
+    "adaprelora, full": lambda: optim.adaprelora(0.02, statistics="full", momentum_of="steps"),
     "lora_rite": lambda: optim.lora_rite(0.02),
     "adaprelora, product": lambda: optim.adaprelora(0.02, statistics="product"),
     "scaled_adam": lambda: optim.scaled_adam(0.02),
@@ -380,6 +386,7 @@ def test_what_is_no_pair_is_refused():
     for make in (
         lambda: optim.adaprelora(scaling=0.0),
         lambda: optim.adaprelora(statistics="rank"),
+        lambda: optim.adaprelora(momentum_of="products"),
         lambda: optim.adaprelora(betas=(1.0, 0.9)),
         lambda: optim.scaled_adam(damping=-1.0),
         lambda: optim.lora_pro(scaling=-1.0),

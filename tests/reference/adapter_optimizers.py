@@ -13,13 +13,19 @@ from scipy.linalg import solve_sylvester
 inv = np.linalg.inv
 
 
-def adaprelora(a, b, gradient, lr, *, beta1=0.9, beta2=0.999, weight_decay=0.0):
-    """Liu, Bian, Cai, 2026, with the energies of the full gradient and momentum on the steps."""
+def adaprelora(
+    a, b, gradient, lr, *, beta1=0.9, beta2=0.999, weight_decay=0.0, momentum_of="gradients"
+):
+    """Liu, Bian, Cai, 2026, with the energies of the full gradient and either momentum."""
     rows, columns = np.zeros(len(b)), np.zeros(a.shape[1])
     mean_a, mean_b = np.zeros_like(a), np.zeros_like(b)
     for t in count(1):
         g = gradient(b @ a, t)
         ga, gb = b.T @ g, g @ a.T
+        if momentum_of == "gradients":
+            mean_a = beta1 * mean_a + (1 - beta1) * ga
+            mean_b = beta1 * mean_b + (1 - beta1) * gb
+            ga, gb = mean_a / (1 - beta1**t), mean_b / (1 - beta1**t)
         rows = beta2 * rows + (1 - beta2) * np.sum(g**2, axis=1)
         columns = beta2 * columns + (1 - beta2) * np.sum(g**2, axis=0)
         l, c = rows / (1 - beta2**t), columns / (1 - beta2**t)
@@ -29,10 +35,12 @@ def adaprelora(a, b, gradient, lr, *, beta1=0.9, beta2=0.999, weight_decay=0.0):
         q = db @ a.T @ inv(a @ db @ a.T) @ a
         step_a = inv(b.T @ da @ b) @ ga @ inv(db) @ (np.eye(a.shape[1]) - q / 2)
         step_b = (np.eye(len(b)) - p / 2) @ inv(da) @ gb @ inv(a @ db @ a.T)
-        mean_a = beta1 * mean_a + (1 - beta1) * step_a
-        mean_b = beta1 * mean_b + (1 - beta1) * step_b
-        a = (1 - lr * weight_decay) * a - lr * mean_a / (1 - beta1**t)
-        b = (1 - lr * weight_decay) * b - lr * mean_b / (1 - beta1**t)
+        if momentum_of == "steps":
+            mean_a = beta1 * mean_a + (1 - beta1) * step_a
+            mean_b = beta1 * mean_b + (1 - beta1) * step_b
+            step_a, step_b = mean_a / (1 - beta1**t), mean_b / (1 - beta1**t)
+        a = (1 - lr * weight_decay) * a - lr * step_a
+        b = (1 - lr * weight_decay) * b - lr * step_b
         yield a, b
 
 
