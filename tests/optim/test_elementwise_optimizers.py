@@ -213,16 +213,15 @@ def test_beside_optax(name):
     jax, optax = pytest.importorskip("jax"), pytest.importorskip("optax")
     with jax.enable_x64(True):
         transform, peer = optax_peers(optax)[name]
-        ours = theirs = jax.numpy.asarray(START)
+        ours = theirs = START
         update, other = jax.jit(transform.update), jax.jit(peer.update)
-        state, their_state = transform.init(ours), peer.init(theirs)
+        state, their_state = transform.init(ours), peer.init(jax.numpy.asarray(theirs))
         for t in range(1, 21):
-            grads = perturbed_gradient(np.asarray(ours), t)
-            updates, state = update(jax.numpy.asarray(grads), state, ours)
-            ours = ours + updates
-            grads = perturbed_gradient(np.asarray(theirs), t)
-            updates, their_state = other(jax.numpy.asarray(grads), their_state, theirs)
-            theirs = theirs + updates
+            updates, state = update(perturbed_gradient(ours, t), state, ours)
+            ours = ours + np.asarray(updates)
+            grads = perturbed_gradient(theirs, t)
+            updates, their_state = other(grads, their_state, theirs)
+            theirs = theirs + np.asarray(updates)
     # optax bounds the squares from below in another way.
     tolerance = 1e-6 if name == "adafactor" else 1e-12
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance)
