@@ -48,8 +48,9 @@ def _row(axes, d, records):
         ax.set(xscale="log", xlim=(sizes[0] / 1.2, max(sizes[-1], 2 * radius) * 1.2))
         plain_numbers(ax.xaxis, sizes)
         ax.axvline(2 * radius, color="#D55E00", linestyle=":", linewidth=0.8)
-    axes[0].annotate(f"sees {radius}\ncells far", (2 * radius, 0.75 * high), (-3, 0), fontsize=6,
-                     textcoords="offset points", ha="right", va="top", color="#D55E00")  # fmt: skip
+    axes[0].annotate(f"sees {radius}\ncells far", (2 * radius, 1.6 * (3 * high) ** 0.5), (-3, 0),
+                     fontsize=6, textcoords="offset points", ha="right", va="center",
+                     color="#D55E00")  # fmt: skip
 
 
 def _lines(ax, records, value):

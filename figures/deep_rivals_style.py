@@ -2,7 +2,8 @@
 
 from figures.style import PALETTE
 
-BLUE, VERMILION, GREEN, PINK, SKY, ORANGE, BLACK, YELLOW = PALETTE
+BLUE, VERMILION, GREEN, PINK, SKY, ORANGE, BLACK, _ = PALETTE
+WINE = "#882255"
 
 # solver: label, colour, marker, line
 _LOOKS = {
@@ -11,7 +12,7 @@ _LOOKS = {
     "ic0": ("IC(0)-CG", GREEN, "^", "--"),
     "amg": ("AMG-CG (pyamg, Ruge-Stuben)", PINK, "D", "-."),
     "geometric": ("multigrid-CG, damped Jacobi", ORANGE, "s", "--"),
-    "red-black": ("multigrid-CG, red-black Gauss-Seidel", YELLOW, "h", "--"),
+    "red-black": ("multigrid-CG, red-black Gauss-Seidel", WINE, "h", "-."),
     "learned-masks": ("learned multigrid, coarse masks", BLACK, "X", ":"),
     "network": ("network of the paper", VERMILION, "*", "-."),
     "learned": ("learned multigrid, face fractions", BLUE, "o", "-"),

@@ -8,9 +8,10 @@ from figures.style import PAGE, groups, new_figure, series
 CAPTION = (
     "Steps to 1e-6 on a square with a box inside, against the older directions that each new one "
     "is made conjugate to, for a preconditioner with white noise of a relative size added to what "
-    "it says. Without noise one direction is enough: that is conjugate gradients. The more noise, "
-    "the more a longer window saves. Means over draws of the noise; runs that "
-    "had not converged stand at the cap of 400."
+    "it says. Without noise one direction is enough: that is conjugate gradients. With noise a "
+    "longer window saves steps, but not always: with much noise two directions can do better than "
+    "four. "
+    "Means over draws of the noise; runs that had not converged stand at the cap of 400."
 )
 NAMES = {"ic0": "incomplete Cholesky", "learned": "learned multigrid"}
 

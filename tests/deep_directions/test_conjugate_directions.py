@@ -159,11 +159,12 @@ def test_a_stack_equals_a_loop():
 
 
 def test_every_array_library(xp):
-    b = xp.array(np.stack([RHS, 2 * RHS]))
-    result = run(GRID, b)
+    a, rhs = GridPoisson(np.ones((9, 9), bool)), RHS[:9, :9]
+    b = xp.array(np.stack([rhs, 2 * rhs]))
+    result = run(a, b)
     assert result.converged
     xp.assert_like(result.x, b)
-    expected = np.linalg.solve(GRID.tosparse().toarray(), RHS.ravel()).reshape(32, 32)
+    expected = np.linalg.solve(a.tosparse().toarray(), rhs.ravel()).reshape(9, 9)
     assert np.abs(xp.to_numpy(result.x)[1] - 2 * expected).max() < 1e-4 * np.abs(expected).max()
 
 

@@ -133,7 +133,8 @@ def test_the_cycle_is_symmetric_and_positive(shape, solids, coarsening, weights,
     f = dense(LearnedMultigrid(weights, coarsening, "fp64").prepare(a), a)
     assert np.abs(f - f.T).max() < 1e-14
     assert np.linalg.eigvalsh(f)[0] > 0.05
-    values = np.linalg.eigvals(f @ a.tosparse().toarray()).real
+    factor = np.linalg.cholesky(a.tosparse().toarray())
+    values = np.linalg.eigvalsh(factor.T @ f @ factor)  # those of f A
     assert values.min() > lowest
     assert values.max() < 1.35
 
@@ -180,7 +181,8 @@ def test_compiled_products_are_the_plain_ones(shape, with_faces):
 
 
 def test_every_array_library(xp):
-    a, b = problem(16, 2, "box-neumann", "rand")
+    # JAX compiles every grid: two will do for it, the finer with an odd number of cells a side.
+    a, b = problem(9 if xp.library == "jax" else 16, 2, "box-neumann", "rand")
     given = xp.array(np.stack([b, b[::-1]]))
     result = deep_conjugate_directions(a, given)
     assert result.converged
