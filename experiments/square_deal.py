@@ -61,12 +61,12 @@ STUDY = Study(
         "rtol": 1e-3,
     },
     full={
-        "sizes": (8, 10, 12, 14, 16, 18, 20),
+        "sizes": (8, 10, 12, 14, 16),
         "shares": (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
         "trials": 3,
         "maxiter": 500,
         "rtol": 1e-3,
     },
     quick_seconds=15,
-    full_seconds=600,
+    full_seconds=160,
 )

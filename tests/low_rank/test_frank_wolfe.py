@@ -162,10 +162,10 @@ def test_the_norm_constrained_problem(project, gaps):
 def test_the_gap_of_the_norm_constrained_problem_bounds_the_error():
     problem = full()
     radii = {"radius_low_rank": 1.0, "radius_sparse": 8.0}
-    result = robust_pca(problem.m, method="fw-p", **radii, rtol=3e-2, rng=0)
+    result = robust_pca(problem.m, method="fw-p", **radii, rtol=0.1, rng=0)
     longer = robust_pca(problem.m, method="fw-p", **radii, steps=2 * result.nit, rng=0)
     assert result.converged
-    assert 0 < result.objective - longer.objective <= result.residual <= 1.5e-2
+    assert 0 < result.objective - longer.objective <= result.residual <= 0.05
 
 
 @pytest.mark.parametrize("oracle", ["block", "power", "svd"])
