@@ -179,12 +179,12 @@ STUDY = Study(
     full={
         "stride": 1,
         "frames": 199,
-        "steps": 100,
+        "steps": 60,
         "deltas": (1e-2, 1e-3),
-        "growing": (25, 50, 100, 200, 400, 800, 1600),
+        "growing": (25, 50, 100, 200, 400, 800),
         "picture_stride": 1,
     },
     quick_seconds=20,
-    full_seconds=5000,
+    full_seconds=1200,
     timed=True,
 )
