@@ -22,7 +22,7 @@ RUNS = {
 
 def compute(cell, context):
     """Train the adapters from one start with one rate, and record the losses."""
-    images, labels = _digits(str(Path(context.root) / DATA))
+    images, labels = digits(str(Path(context.root) / DATA))
     weights = _pretrained(str(Path(context.root) / DATA), cell["seed"])
     turned = images.reshape(-1, 8, 8).transpose(0, 2, 1)[:, ::-1].reshape(len(images), 64)
     rng = context.rng("adapter_fine_tuning", cell["seed"])
@@ -42,7 +42,7 @@ def compute(cell, context):
         whole = [w + p["B"] @ p["A"] for w, p in zip(weights, pairs, strict=True)]
         found = {"kind": "path", "step": step, "rate": rate}
         for name, part in (("train", train), ("test", test)):
-            loss, scores, _ = _loss(whole, turned[part], labels[part])
+            loss, scores, _ = loss_and_gradients(whole, turned[part], labels[part])
             right = float(np.mean(scores.argmax(axis=1) == labels[part]))
             found |= {f"{name}_loss": loss, f"{name}_accuracy": right}
         return found
@@ -52,7 +52,7 @@ def compute(cell, context):
             if step % cell["every"] == 0:
                 yield measured(step)
             whole = [w + p["B"] @ p["A"] for w, p in zip(weights, pairs, strict=True)]
-            _, _, grads = _loss(whole, turned[batch], labels[batch])
+            _, _, grads = loss_and_gradients(whole, turned[batch], labels[batch])
             given = [
                 {"A": p["B"].T @ g, "B": g @ p["A"].T} for p, g in zip(pairs, grads, strict=True)
             ]
@@ -64,7 +64,8 @@ def compute(cell, context):
 
 
 @lru_cache(maxsize=1)
-def _digits(path):
+def digits(path):
+    """Return the images between 0 and 1, and the labels."""
     with np.load(path) as file:
         return file["images"] / 16.0, file["labels"].astype(int)
 
@@ -72,7 +73,7 @@ def _digits(path):
 @lru_cache(maxsize=4)
 def _pretrained(path, seed):
     """Return the weights of a network with one hidden layer, trained on upright digits."""
-    images, labels = _digits(path)
+    images, labels = digits(path)
     rng = np.random.default_rng(seed)
     shapes = ((WIDTH, 64), (10, WIDTH))
     weights = [rng.standard_normal(s) / s[1] ** 0.5 for s in shapes]
@@ -80,26 +81,30 @@ def _pretrained(path, seed):
     state = transform.init(weights)
     for _ in range(300):
         batch = rng.choice(len(images), BATCH, replace=False)
-        _, _, grads = _loss(weights, images[batch], labels[batch])
+        _, _, grads = loss_and_gradients(weights, images[batch], labels[batch])
         updates, state = transform.update(grads, state, weights)
         weights = optim.apply_updates(weights, updates)
     return weights
 
 
-def _loss(weights, x, labels):
-    """Return the cross-entropy, the scores, and the gradients of both weights."""
-    first, second = weights
-    hidden = np.tanh(x @ first.T)
-    scores = hidden @ second.T
+def loss_and_gradients(weights, x, labels):
+    """Return the cross-entropy, the scores, and the gradients of the weights of all layers."""
+    inputs = [x]
+    for weight in weights[:-1]:
+        inputs.append(np.tanh(inputs[-1] @ weight.T))
+    scores = inputs[-1] @ weights[-1].T
     scores = scores - scores.max(axis=1, keepdims=True)
     sums = np.exp(scores).sum(axis=1, keepdims=True)
     chosen = np.arange(len(x)), labels
     loss = float(np.mean(np.log(sums[:, 0]) - scores[chosen]))
-    away = np.exp(scores) / sums
-    away[chosen] -= 1.0
-    away /= len(x)
-    back = (away @ second) * (1 - hidden**2)
-    return loss, scores, [back.T @ x, away.T @ hidden]
+    back = np.exp(scores) / sums
+    back[chosen] -= 1.0
+    back /= len(x)
+    grads = []
+    for weight, given in zip(reversed(weights), reversed(inputs), strict=True):
+        grads.append(back.T @ given)
+        back = (back @ weight) * (1 - given**2)
+    return loss, scores, grads[::-1]
 
 
 STUDY = Study(
