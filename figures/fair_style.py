@@ -33,6 +33,44 @@ def ends(records):
     }
 
 
+def baseline(losses):
+    """Return the `Law` of the baseline, or its `Interpolation` where the losses follow none."""
+    try:
+        return Law(losses)
+    except ValueError:
+        return Interpolation(losses)
+
+
+class Interpolation:
+    """Loss against the logarithm of the steps by straight lines, the outer ones prolonged."""
+
+    label = "AdamW, straight lines"
+
+    def __init__(self, losses):
+        from math import log2
+
+        self.points = [(log2(steps), fmean(values)) for steps, values in losses.items()]
+
+    def loss(self, steps):
+        """Return the loss after so many steps."""
+        from math import log2
+
+        place = log2(steps)
+        (x, y), slope = self._piece(lambda point: point[0] > place)
+        return y + slope * (place - x)
+
+    def steps(self, loss):
+        """Return after how many steps the loss is reached."""
+        (x, y), slope = self._piece(lambda point: point[1] < loss)
+        return 2 ** (x + (loss - y) / slope)
+
+    def _piece(self, behind):
+        """Return the end and the slope of the first piece whose end is behind, or of the last."""
+        pairs = list(zip(self.points, self.points[1:], strict=False))
+        a, b = next((pair for pair in pairs if behind(pair[1])), pairs[-1])
+        return b, (b[1] - a[1]) / (b[0] - a[0])
+
+
 class Law:
     """L(D) = alpha D^-B + beta through the baseline's mean losses after D, 2 D and 4 D steps.
 
@@ -41,6 +79,8 @@ class Law:
     ValueError
         If the steps are not three in the ratio two, or the losses do not flatten.
     """
+
+    label = r"AdamW's law $\alpha D^{-B}+\beta$"
 
     def __init__(self, losses):
         (self.first, one), (second, two), (third, three) = (
@@ -82,7 +122,7 @@ def draw_ends(ax, losses, law):
     lengths = list(losses[BASELINE])
     fine = [lengths[0] * (lengths[-1] / lengths[0]) ** (k / 40) for k in range(41)]
     ax.plot(fine, [law.loss(d) for d in fine], color=BLACK, linewidth=1, linestyle="--",
-            label=r"AdamW's law $\alpha D^{-B}+\beta$")  # fmt: skip
+            label=law.label)  # fmt: skip
     ax.set(xscale="log", xlabel="steps of the whole schedule", title="loss at the end")
     ax.minorticks_off()
     ax.set_xticks(lengths, [str(d) for d in lengths])

@@ -1,21 +1,22 @@
 """The text model: loss at the end, speed-up over AdamW, and what tuning brought."""
 
-from figures.fair_style import Law, draw_ends, draw_speedups, draw_tuning, ends
+from figures.fair_style import baseline, draw_ends, draw_speedups, draw_tuning, ends
 from figures.style import PAGE, new_figure
 
 CAPTION = (
     "A transformer on the characters of Shakespeare's plays. Left: loss on held back text at the "
     "end of the whole schedule, after tuning with the same number of runs for every optimizer and "
     "length; means of fresh seeds, bars from least to most. Middle: the steps AdamW would need "
-    "for that loss, by the law through its three lengths, over the steps taken (both printed "
-    "above). Right: the best loss against the runs of the search."
+    "for that loss, over the steps taken (both printed above), by the law through its three "
+    "lengths, or by straight lines where they follow none. Right: the best loss against the runs "
+    "of the search."
 )
 
 
 def draw(records):
     """Draw the three panels."""
     losses = ends(records)
-    law = Law(losses["adamw"])
+    law = baseline(losses["adamw"])
     figure, axes = new_figure(PAGE, 3.1, columns=3)
     left, middle, right = axes.flat
     draw_ends(left, losses, law)

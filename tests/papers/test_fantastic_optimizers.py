@@ -14,7 +14,7 @@ from experiments.autoencoder_optimizers import OPTIMIZERS
 from experiments.study import Context
 from experiments.tuning import CoordinateDescent
 from figures import fair_autoencoder, gallery
-from figures.fair_style import Law
+from figures.fair_style import Law, baseline
 from figures.style import style
 from paper_repro import papers
 
@@ -114,6 +114,14 @@ def test_the_law_goes_through_its_points():
         Law({1: [3.0], 2: [2.0], 3: [1.0]})
     with pytest.raises(ValueError, match="follow no such law"):
         Law({1: [3.0], 2: [2.0], 4: [0.0]})
+
+
+def test_losses_without_a_law_are_interpolated():
+    found = baseline({100: [3.0], 200: [2.9], 400: [2.5]})
+    assert found.loss(200) == pytest.approx(2.9) and found.steps(2.7) == pytest.approx(200 * 2**0.5)
+    assert found.steps(2.1) == pytest.approx(800) and found.steps(3.1) == pytest.approx(50)
+    assert found.loss(800) == pytest.approx(2.1) and found.loss(50) == pytest.approx(3.1)
+    assert isinstance(baseline({100: [3.0], 200: [2.0], 400: [1.5]}), Law)
 
 
 CELLS = list(
