@@ -32,7 +32,7 @@ $(VENV)/.ready: pyproject.toml
 	@touch $@
 
 test: env
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 figures: env
 	$(BIN)/python -m paper_repro run all --quick

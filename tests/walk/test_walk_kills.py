@@ -122,7 +122,7 @@ def test_interrupt_keeps_what_is_done(checkout, asks):
     process = run(checkout)
     wait_until(lambda: len(stored_items(checkout)) == ITEMS + 2)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "the same command goes on from there" in err
     assert "Traceback" not in err
