@@ -10,11 +10,12 @@ from linalg_ml import sketched_newton
 from linalg_ml.constrained import SketchedNewton
 
 PUBLISHED_CAP = 100000  # sketches between two checks of the accuracy, as in the authors' programs
+BLOCK_CAP = 10000  # the same for blocks of sketches, which are dearer
 OURS = {
     "block": SketchedNewton(),
     "exact": SketchedNewton(inner="exact"),
     "minres": SketchedNewton(inner="minres"),
-    "gaussian": SketchedNewton(inner="gaussian"),
+    "gaussian": SketchedNewton(inner="gaussian", inner_maxiter=BLOCK_CAP),
     "published-exact": SketchedNewton.published("exact"),
     "published-kaczmarz": SketchedNewton.published("kaczmarz", inner_maxiter=PUBLISHED_CAP),
     "published-gaussian-vector": SketchedNewton.published(
@@ -30,6 +31,7 @@ PEERS = ("trust-constr", "slsqp")
 INNER_BUDGET = {
     "adaptive-l1": 50_000,
     "l1": 50_000,
+    "gaussian": 30_000,
     "published-kaczmarz": 2_000_000,
     "published-gaussian-vector": 2_000_000,
 }
