@@ -122,16 +122,20 @@ class Checkout:
         """Start ``python *arguments`` in the checkout."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith("LINALG_ML")}
         # -B: two edits of one size in one second would be the same to Python's bytecode cache.
-        return subprocess.Popen(
-            [sys.executable, "-B", "-W", "error", *arguments],
-            cwd=self.root,
-            env={**clean, "COMPUTED": str(self.computed_log), "PYTHONPATH": "", **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # Shells let what they start in the background ignore Ctrl-C, and children inherit it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        # Shells let what they start in the background ignore Ctrl-C, and children inherit that; a
+        # signal that is handled here is theirs again. (A preexec_fn forks, of which JAX warns.)
+        inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-B", "-W", "error", *arguments],
+                cwd=self.root,
+                env={**clean, "COMPUTED": str(self.computed_log), "PYTHONPATH": "", **environment},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        finally:
+            signal.signal(signal.SIGINT, inherited)
 
     def python(self, *arguments, **environment) -> subprocess.CompletedProcess:
         """Run ``python *arguments`` to its end."""
