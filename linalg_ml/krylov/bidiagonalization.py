@@ -62,18 +62,26 @@ class Bidiagonalization:
         check_steps(process.made + checks.count(steps, "steps"), process.most, "min(m, n)")
         return process.run(steps)
 
-    def singular_triplets(self):
+    def singular_triplets(self, count=None):
         """Approximate singular triplets of A, the largest first.
+
+        Parameters
+        ----------
+        count : int, optional
+            How many; None for all k. Their vectors cost 2 k count (m + n) flops.
 
         Returns
         -------
-        u, s, vh : arrays of shape (..., m, k), (..., k) and (..., k, n)
+        u, s, vh : arrays of shape (..., m, count), (..., count) and (..., count, n)
             A^H u_i = s_i v_i holds up to ``errors`` and A v_i = s_i u_i to working precision.
-        errors : array of shape (..., k)
+        errors : array of shape (..., count)
             ||A^H u_i - s_i v_i||: within each distance of s_i lies a singular value of A.
         """
         xp = namespace(self.diagonal)
         p, s, qh = xp.linalg.svd(self.b, full_matrices=False)
+        if count is not None:
+            count = checks.count(count, "count")
+            p, s, qh = p[..., :, :count], s[..., :count], qh[..., :count, :]
         arithmetic = self._process.wide
         left, right = (astype(x, arithmetic.dtype) for x in (p, qh))
         u, v = (astype(x, arithmetic.dtype) for x in (self.u, self.v))

@@ -119,10 +119,10 @@ def _bidiagonalize(products, start, count, arithmetic, rng, accuracy):
     made = min(most, 2 * count + 2)
     parts = bidiagonalize(products, made, start=start[:, 0], precision=arithmetic.policy, rng=rng)
     while True:
-        u, s, vh, errors = parts.singular_triplets()
-        error = host(arithmetic.xp.max(errors[:count]))
+        u, s, vh, errors = parts.singular_triplets(count)
+        error = host(arithmetic.xp.max(errors))
         if not error > accuracy * host(s[0]) or made == most:
-            return u[:, :count], s[:count], vh[:count, :].mT, error
+            return u, s, vh.mT, error
         more = min(most - made, max(2, made // 3))
         parts, made = parts.extend(more), made + more
 

@@ -56,6 +56,12 @@ def test_the_largest_singular_values_come_first():
     np.testing.assert_allclose(a @ vh.T, u * s, atol=1e-11)
     actual = np.linalg.norm(a.T @ u - vh.T * s, axis=0)
     np.testing.assert_allclose(actual, errors, atol=1e-11)
+    for few, every in zip(
+        made.singular_triplets(3), (u[:, :3], s[:3], vh[:3], errors[:3]), strict=True
+    ):
+        np.testing.assert_allclose(few, every, rtol=1e-12, atol=1e-14)
+    with pytest.raises(ValueError, match="count must be at least 1, got 0"):
+        made.singular_triplets(0)
 
 
 @pytest.mark.parametrize("kind", ["dense", "sparse", "operator"])
