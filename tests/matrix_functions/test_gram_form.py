@@ -174,3 +174,13 @@ def test_polar_by_gram_matrices(condition, precision):
         assert gram.counts["flops"] < 0.85 * direct.counts["flops"]
     left = polar(a.T, method="gram", side="left", precision=precision)
     np.testing.assert_allclose(left.x.T, gram.x, atol=30 * condition * eps)
+
+
+@pytest.mark.parametrize("order", [6, 48])
+def test_compiled_by_jax_it_is_as_accurate(order):
+    jax = pytest.importorskip("jax")
+    a = np.random.default_rng(0).standard_normal((order, 3 * order)).astype(np.float32)
+    exact = orthogonalize(a.astype(np.float64), steps=5)
+    compiled = jax.jit(lambda x: orthogonalize(x, steps=5, form="gram"))(jax.numpy.asarray(a))
+    ours = error(orthogonalize(a, steps=5, form="gram"), exact)
+    assert error(np.asarray(compiled), exact) < 4 * ours
