@@ -1,4 +1,7 @@
-"""Compiled rounds of bandits. Each is compiled when first called, and kept on disk."""
+"""Compiled rounds of bandits. Each is compiled when first called, and kept on disk.
+
+Written with loops: array expressions take numba many times longer to compile.
+"""
 
 import numpy as np
 from numba import njit
@@ -87,10 +90,22 @@ def add_baselines(baselines, probabilities, least, index):
 
 
 @_compiled
+def _dot(a, b):
+    total = 0.0
+    for i in range(a.size):
+        total += a[i] * b[i]
+    return total
+
+
+@_compiled
 def _inverse_gap_draw(theta, features, eta, u):
     arms = theta.shape[0]
-    scores = theta @ features
-    best = np.argmin(scores)
+    scores = np.empty(arms)
+    best = 0
+    for i in range(arms):
+        scores[i] = _dot(theta[i], features)
+        if scores[i] < scores[best]:
+            best = i
     least = scores[best]
     rest = 1.0
     for i in range(arms):
@@ -100,7 +115,7 @@ def _inverse_gap_draw(theta, features, eta, u):
             rest -= scores[i]
     scores[best] = rest
     i = _draw(scores, u)
-    return i, theta[i] @ features
+    return i, _dot(theta[i], features)
 
 
 def inverse_gap_draw(theta, features, eta, u):
@@ -135,40 +150,48 @@ def append_row(factor, row):
 
 
 @_compiled
+def _length(column):
+    return np.sqrt(_dot(column, column))
+
+
+@_compiled
 def _free_step(r, residual, free):
     """Return the basic least-squares solution of r[:, free] d = residual, zero elsewhere."""
     n = free.size
-    a = np.zeros((n, n + 1))
+    a = np.empty((n + 1, n))  # its rows are the free columns of r, and the residual
     place = np.zeros(n, np.int64)
     count = 0
     for j in range(n):
         if free[j]:
-            a[:, count] = r[:, j]
+            for i in range(n):
+                a[count, i] = r[i, j]
             place[count] = j
             count += 1
-    a[:, count] = residual
-    norms = np.zeros(count)
-    for j in range(count):
-        norms[j] = np.sqrt(np.sum(a[:, j] ** 2))
+    for i in range(n):
+        a[count, i] = residual[i]
     d = np.zeros(n)
     used = np.zeros(n, np.int64)  # which column each pivot row belongs to
     row = 0
     for j in range(count):
-        length = np.sqrt(np.sum(a[row:, j] ** 2))
-        if length <= 1e-12 * norms[j] or length == 0 or row >= n:
+        if row >= n:
+            break
+        length = _length(a[j, row:])
+        if length <= 1e-12 * _length(r[:, place[j]]) or length == 0:
             continue  # a combination of the columns before: its coefficient stays
-        v = a[row:, j].copy()
+        v = a[j, row:].copy()
         v[0] += length if v[0] >= 0 else -length
-        vv = np.sum(v * v)
+        vv = _dot(v, v)
         for k in range(j, count + 1):
-            a[row:, k] -= v * (2 * np.sum(v * a[row:, k]) / vv)
+            factor = 2 * _dot(v, a[k, row:]) / vv
+            for i in range(v.size):
+                a[k, row + i] -= factor * v[i]
         used[row] = j
         row += 1
     for t in range(row - 1, -1, -1):
-        s = a[t, count]
+        s = a[count, t]
         for q in range(t + 1, row):
-            s -= a[t, used[q]] * d[place[used[q]]]
-        d[place[used[t]]] = s / a[t, used[t]]
+            s -= a[used[q], t] * d[place[used[q]]]
+        d[place[used[t]]] = s / a[used[t], t]
     return d
 
 
@@ -177,7 +200,7 @@ def _triangular_solution(r, y, theta):
     """Solve r theta = y; return whether r has full rank, to rounding."""
     n = theta.size
     for j in range(n):
-        if not np.abs(r[j, j]) > 1e-12 * np.sqrt(np.sum(r[:, j] ** 2)):
+        if not np.abs(r[j, j]) > 1e-12 * _length(r[:, j]):
             return False
     for t in range(n - 1, -1, -1):
         s = y[t]
@@ -188,17 +211,31 @@ def _triangular_solution(r, y, theta):
 
 
 @_compiled
+def _residual(r, y, theta, out):
+    """Write y - r theta into ``out``; return its squared norm."""
+    for i in range(y.size):
+        out[i] = y[i] - _dot(r[i], theta)
+    return _dot(out, out)
+
+
+@_compiled
 def _box_least_squares(r, y, bound, theta):
     n = theta.size
     free = np.zeros(n, np.bool_)
+    lengths = np.empty(n)
+    squares = 0.0
     for i in range(n):
         theta[i] = min(max(theta[i], -bound[i]), bound[i])
         free[i] = np.abs(theta[i]) < bound[i]
-    tolerance = 1e-13 * np.sqrt(np.sum(y * y) + np.sum(r * r) * np.sum(bound * bound))
+        lengths[i] = _length(r[:, i])
+        squares += lengths[i] ** 2
+    tolerance = 1e-13 * np.sqrt(_dot(y, y) + squares * _dot(bound, bound))
+    residual = np.empty(n)
     for _ in range(20 * n):
         # The best point of the face, or where the way to it leaves the box.
         for _ in range(n + 1):
-            d = _free_step(r, y - r @ theta, free)
+            _residual(r, y, theta, residual)
+            d = _free_step(r, residual, free)
             t = 1.0
             hit = -1
             for i in range(n):
@@ -207,26 +244,27 @@ def _box_least_squares(r, y, bound, theta):
                     if reach < t:
                         t = max(reach, 0.0)
                         hit = i
-            theta += t * d
+            for i in range(n):
+                theta[i] += t * d[i]
             if hit < 0:
                 break
             theta[hit] = np.copysign(bound[hit], d[hit])
             free[hit] = False
         # Let go of the bound that the gradient most wants to leave.
-        gradient = r.T @ (r @ theta - y)
+        _residual(r, y, theta, residual)
         worst = tolerance
         leave = -1
         for i in range(n):
-            length = np.sqrt(np.sum(r[:, i] ** 2))
-            if not free[i] and length > 0:
-                pull = np.copysign(gradient[i], theta[i] * gradient[i]) / length
+            if not free[i] and lengths[i] > 0:
+                gradient = -_dot(r[:, i], residual)
+                pull = np.copysign(gradient, theta[i] * gradient) / lengths[i]
                 if pull > worst:
                     worst = pull
                     leave = i
         if leave < 0:
             break
         free[leave] = True
-    return np.sum((y - r @ theta) ** 2)
+    return _residual(r, y, theta, residual)
 
 
 def box_least_squares(r, y, bound, theta):
@@ -240,15 +278,22 @@ def box_least_squares(r, y, bound, theta):
 @_compiled
 def _triangular_fit(factor, unit, bound, theta):
     n = theta.size
-    r = np.ascontiguousarray(factor[:, :n])
-    y = factor[:, n] / unit
-    before = theta.copy()
+    r = np.empty((n, n))
+    y = np.empty(n)
+    before = np.empty(n)
+    for i in range(n):
+        for j in range(n):
+            r[i, j] = factor[i, j]
+        y[i] = factor[i, n] / unit
+        before[i] = theta[i]
     if not _triangular_solution(r, y, theta):
-        theta[:] = before
+        for i in range(n):
+            theta[i] = before[i]
         return -1.0
     for i in range(n):
         if np.abs(theta[i]) > bound[i]:
-            theta[:] = before  # near, and in the box
+            for j in range(n):
+                theta[j] = before[j]  # near, and in the box
             return _box_least_squares(r, y, bound, theta)
     return 0.0
 
