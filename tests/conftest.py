@@ -96,6 +96,18 @@ def parameters(backends=BACKENDS):
 
 
 @contextlib.contextmanager
+def quick_compilations():
+    """Let JAX leave out most optimizations, where it compiles often and runs little."""
+    config = import_module("jax").config
+    before = config.values["jax_disable_most_optimizations"]
+    config.update("jax_disable_most_optimizations", True)
+    try:
+        yield
+    finally:
+        config.update("jax_disable_most_optimizations", before)
+
+
+@contextlib.contextmanager
 def backend_ready(backend):
     """Skip where a backend is absent; set what its library needs."""
     why = _why_absent(backend)
@@ -105,6 +117,7 @@ def backend_ready(backend):
         if backend.library == "jax":
             jax = import_module("jax")
             stack.enter_context(jax.enable_x64(backend.name == "jax-x64"))
+            stack.enter_context(quick_compilations())
         if backend.name == "strict-float32":
             strict = import_module("array_api_strict")
             backend = Backend(**{**vars(backend), "device": strict.Device("no_float64")})

@@ -1,20 +1,15 @@
 """Quick compilations for the tests of the optimizers."""
 
+import contextlib
 import sys
 
 import pytest
 
+from tests.conftest import quick_compilations
+
 
 @pytest.fixture(autouse=True)
 def compiled_as_written():
-    """Let JAX leave out most optimizations: here it compiles often and runs a few steps."""
-    jax = sys.modules.get("jax")
-    if jax is None:
+    """Compile the steps of optimizers without most optimizations, where JAX is at hand."""
+    with quick_compilations() if "jax" in sys.modules else contextlib.nullcontext():
         yield
-        return
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_disable_most_optimizations", before)
