@@ -2,6 +2,8 @@
 
 from statistics import fmean
 
+from matplotlib.ticker import LogLocator
+
 from figures.adapter_style import LOOKS
 from figures.style import PAGE, groups, new_figure
 
@@ -39,5 +41,6 @@ def draw(records):
     right.legend()
     for ax in (left, right):
         ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
         ax.yaxis.set_minor_formatter("{x:g}" if ax is left else "")
     return figure

@@ -25,7 +25,7 @@ def draw(records):
     for ax in axes[-1]:
         ax.set_xlabel("N")
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4, handlelength=3)
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3)
     figure.suptitle("Past its receptive field the network of the paper slows down", fontsize=10)
     return figure
 
@@ -47,10 +47,8 @@ def _row(axes, d, records):
     for ax in axes:
         ax.set(xscale="log", xlim=(sizes[0] / 1.2, max(sizes[-1], 2 * radius) * 1.2))
         plain_numbers(ax.xaxis, sizes)
-        ax.axvline(2 * radius, color="#D55E00", linestyle=":", linewidth=0.8)
-    axes[0].annotate(f"sees {radius}\ncells far", (2 * radius, 1.6 * (3 * high) ** 0.5), (-3, 0),
-                     fontsize=6, textcoords="offset points", ha="right", va="center",
-                     color="#D55E00")  # fmt: skip
+        ax.axvline(2 * radius, color="#D55E00", linestyle=":", linewidth=0.8,
+                   label=f"twice what it sees ({radius} cells)")  # fmt: skip
 
 
 def _lines(ax, records, value):

@@ -2,6 +2,8 @@
 
 import math
 
+from matplotlib import colormaps
+
 from figures.style import PAGE, PALETTE, groups, new_figure
 
 CAPTION = (
@@ -14,6 +16,7 @@ CAPTION = (
 )
 LOOKS = {"sgd": ("SGD with momentum", 2, "-."), "signum": ("Signum", 1, "--"),
          "adam": ("Adam, equal decay rates", 0, "-")}  # fmt: skip
+SHADES = colormaps["plasma"]
 SIZES = ("eigenvalues 1 to 3", "99 to 101", "4998 to 5000")
 
 
@@ -41,7 +44,7 @@ def draw(records):
     softs = sorted(groups([r for r in hetero if r["method"] == "signum"], "mollifier"))
     for k, soft in enumerate(softs):
         _, rows = best(hetero, method="signum", mollifier=soft)
-        _curve(left, rows, f"a = {soft:g}", PALETTE[k + 1], "--")
+        _curve(left, rows, f"a = {soft:g}", SHADES(0.85 * k / len(softs)), "--")
     _, rows = best(hetero, method="adam")
     _curve(left, rows, "Adam", PALETTE[0], "-")
     left.set_title("Signum softened, heterogeneous")

@@ -45,7 +45,7 @@ def draw(records):
                 markersize=5,
                 clip_on=False,
             )
-        for x, field, title in ((1.22, "error", "▮ all"), (1.62, "spectral", "◇ worst")):
+        for x, field, title in ((1.22, "error", "▮ all"), (1.68, "spectral", "◇ worst")):
             best = min(found[method][field] for method in shown)
             ax.text(x, 0.75, title, ha="center", fontsize=7, color="#777777")
             for place, method in enumerate(shown):
@@ -53,7 +53,7 @@ def draw(records):
                 weight = "bold" if value == best else "normal"
                 text = _number(value, value == best)
                 ax.text(x, -place, text, ha="center", va="center", weight=weight, fontsize=7)
-        ax.set(xlim=(0, 1.82), xticks=[0, 0.5, 1], ylim=(0.6 - len(shown), 1.1))
+        ax.set(xlim=(0, 1.9), xticks=[0, 0.5, 1], ylim=(0.6 - len(shown), 1.1))
         ax.set_yticks([-place for place in range(len(shown))],
                       [LABELS.get(method) or name(method) for method in shown])  # fmt: skip
         ax.grid(False, axis="y")

@@ -70,8 +70,8 @@ def draw(records):
         _roundoffs(panels[0], rows)
         _floors(panels[1], rows)
         panels[1].axhspan(*LOST, color="#bbbbbb", alpha=0.35, lw=0, zorder=0)
-        panels[1].text(0.985, 1.0, "answer lost", transform=panels[1].get_yaxis_transform(),
-                       ha="right", va="center", color=GREY)  # fmt: skip
+        panels[1].text(0.015, 1.0, "answer lost", transform=panels[1].get_yaxis_transform(),
+                       ha="left", va="center", color=GREY)  # fmt: skip
     _legend(figure, records, len(families) == 1)
     return figure
 
@@ -177,8 +177,11 @@ def _crosses(axes, solvers, field):
     if bad:
         who = ", ".join(dict.fromkeys(r["solver"] for rows in bad.values() for r in rows))
         height = _cross_height((len(bad) - 1) / 2)
-        axes.text(0.985, height, f"diverged: {who}", transform=axes.get_yaxis_transform(),
-                  ha="right", va="center", color=GREY)  # fmt: skip
+        crossed = [r["condition"] for rows in bad.values() for r in rows]
+        middle = math.sqrt(math.prod(f(r["condition"] for r in solvers) for f in (min, max)))
+        x, side = (0.015, "left") if min(crossed) > middle else (0.985, "right")
+        axes.text(x, height, f"diverged: {who}", transform=axes.get_yaxis_transform(),
+                  ha=side, va="center", color=GREY)  # fmt: skip
 
 
 def _cross_height(level):
