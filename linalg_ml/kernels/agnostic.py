@@ -103,6 +103,13 @@ def identity_distance(a):
     return frobenius(a - identity)
 
 
+def unit_columns(a):
+    """Return A with its columns divided by their Euclidean norms, those of zeros as they are."""
+    xp = namespace(a)
+    norms = xp.sqrt(xp.sum(xp.abs(a) ** 2, axis=-2, keepdims=True))
+    return a / xp.where(norms > 0, norms, xp.ones_like(norms))
+
+
 def round_to(a, target, *, inplace=False):
     """Round float32 or complex64 entries to nearest even in "bf16", "fp16" or "tf32".
 

@@ -31,7 +31,7 @@ _FOR_ALL = ("agnostic", "grids")  # in the Array API standard alone
 # Which file holds which kernel, known without importing any of them. The meaning of a kernel
 # stands in agnostic.py or grids.py, or in a file of numba's where there is no other.
 FILES_OF_KERNELS = {
-    "gemm": ("agnostic", "numpy_", "torch_"),
+    "gemm": ("agnostic", "numpy_", "torch_", "jax_"),
     "gemm_native": ("agnostic", "cupy_", "torch_", "jax_"),
     "gemm_sym": ("agnostic", "numpy_", "cupy_", "torch_", "jax_"),
     "gram": ("agnostic", "numpy_", "torch_"),
@@ -39,6 +39,7 @@ FILES_OF_KERNELS = {
     "frobenius": ("agnostic", "numpy_", "torch_"),
     "hermitian_part": ("agnostic", "numba_symmetric"),
     "identity_distance": ("agnostic", "numba_symmetric"),
+    "unit_columns": ("agnostic",),
     "round_to": ("agnostic", "numpy_", "numba_", "cupy_", "torch_", "jax_"),
     "matmul_precision": ("agnostic", "cupy_", "torch_", "jax_"),
     "soft_threshold": ("agnostic", "numpy_", "numba_"),
@@ -110,6 +111,21 @@ FILES_OF_KERNELS = {
     "multigrid_cycle": ("grids", "numba_multigrid", "cupy_multigrid", "jax_"),
 }
 
+# Outside jax.jit every operation of JAX is compiled for every shape and takes microseconds to
+# call: these become one each.
+_COMPILED_BY_JAX = frozenset(
+    [
+        "gram",
+        "frobenius",
+        "hermitian_part",
+        "identity_distance",
+        "unit_columns",
+        "dot",
+        "xpby",
+        "cg_update",
+    ]
+)
+
 
 class Kernels:
     """The kernels of one array library, as attributes."""
@@ -144,5 +160,8 @@ def _find(library, name):
             if error.name != "numba":
                 raise
             continue  # the NumPy twin is exact too, only slower
-        return getattr(module, name)
+        function = getattr(module, name)
+        if library == "jax" and name in _COMPILED_BY_JAX:
+            return import_module("jax").jit(function)
+        return function
     raise NotImplementedError(f"no kernel {name!r} for arrays of {library}")

@@ -1,9 +1,11 @@
 """Kernels for JAX arrays; all of them trace under jax.jit."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
-from linalg_ml.kernels import agnostic, grids
+from linalg_ml.kernels import grids
 from linalg_ml.kernels.blocks import adjoint, product_by_halves
 
 # From this order on, and down to blocks of this order, on a CPU; XLA's own product elsewhere.
@@ -11,10 +13,23 @@ _BY_HALVES_FROM, _LEAF = 768, 128
 _MODES = {"fp32": "highest", "tf32": "tensorfloat32"}
 
 
+def gemm(a, b, alpha=1.0, beta=0.0, y=None):
+    """Return alpha a b + beta y; alpha and beta are Python numbers."""
+    if alpha == 1 and (y is None or beta == 0):
+        return jnp.matmul(a, b)
+    return _gemm(a, b, alpha, beta, None if beta == 0 else y)
+
+
+@jax.jit
+def _gemm(a, b, alpha, beta, y):
+    product = alpha * jnp.matmul(a, b)
+    return product if y is None else product + beta * y
+
+
 def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y where a, b, y and the result are Hermitian, half of it computed."""
     if a.shape[-1] < _BY_HALVES_FROM or jax.default_backend() != "cpu":
-        product = agnostic.gemm(a, b, alpha, beta, y)
+        product = gemm(a, b, alpha, beta, y)
         return product if a is b else _lower_half(product)
     return _by_halves(a, b, alpha, beta, None if beta == 0 else y)
 
@@ -37,11 +52,6 @@ def _by_halves(a, b, alpha, beta, y):
     return product_by_halves(_gemm, jnp.concatenate, a, b, alpha, beta, y, _LEAF)
 
 
-def _gemm(a, b, alpha, beta, y):
-    product = alpha * jnp.matmul(a, b)
-    return product if y is None else product + beta * y
-
-
 def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y for 16-bit arrays: summed in fp32, rounded once."""
     product = jnp.matmul(a, b, preferred_element_type=jnp.float32)
@@ -52,6 +62,7 @@ def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
     return product.astype(a.dtype)
 
 
+@partial(jax.jit, static_argnames=("target", "inplace"))
 def round_to(a, target, *, inplace=False):
     """Round float32 or complex64 entries to "bf16", "fp16" or "tf32", ties to even.
 

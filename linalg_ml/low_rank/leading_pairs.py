@@ -1,7 +1,6 @@
 """Leading singular triplets of a matrix: what Frank-Wolfe asks for in every step."""
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import namespace
 from linalg_ml._core.random import normal
 from linalg_ml._core.verdict import host
 from linalg_ml.krylov.bidiagonalization import bidiagonalize
@@ -81,7 +80,8 @@ def leading_pairs(a, count, arithmetic, rng, *, previous=None, accuracy=1e-2, or
     products = a if hasattr(a, "rblock") else Products(a, arithmetic)
     wide_shape = a.shape[0] < a.shape[1]
     if wide_shape:  # a Krylov space of the larger side need not end at the order of the smaller
-        previous = previous if previous is None else _unit_columns(products.block(previous))
+        if previous is not None:
+            previous = arithmetic.kernels.unit_columns(products.block(previous))
         products = Transposed(products)
     columns = 1 if oracle == "bidiagonalization" else count
     start = _start(products.shape[1], columns, products.like, arithmetic, rng, previous)
@@ -92,12 +92,6 @@ def leading_pairs(a, count, arithmetic, rng, *, previous=None, accuracy=1e-2, or
         find = _bidiagonalize if oracle == "bidiagonalization" else _block
         u, s, v, error = find(products, start, count, arithmetic, rng, accuracy)
     return (v, s, u, error) if wide_shape else (u, s, v, error)
-
-
-def _unit_columns(a):
-    xp = namespace(a)
-    norms = xp.sqrt(xp.sum(a * a, axis=0))
-    return a / xp.where(norms > 0, norms, xp.ones_like(norms))[None, :]
 
 
 def _start(n, count, like, arithmetic, rng, previous):

@@ -57,7 +57,7 @@ def largest_eigenvalue(a, arithmetic):
     xp = arithmetic.xp
     size = arithmetic.frobenius(a)
     inverse_size = reciprocal(size, xp)[..., None, None]
-    return size * _power_iteration(lambda v: xp.matmul(a, v * inverse_size), a, xp)
+    return size * _power_iteration(lambda v: xp.matmul(a, v * inverse_size), a, arithmetic)
 
 
 def _smallest_eigenvalue(a, arithmetic):
@@ -67,20 +67,18 @@ def _smallest_eigenvalue(a, arithmetic):
         solve = arithmetic.kernels.cholesky_solver(a)
         if solve is None:
             return xp.zeros_like(arithmetic.frobenius(a))
-        return reciprocal(_power_iteration(solve, a, xp), xp)
+        return reciprocal(_power_iteration(solve, a, arithmetic), xp)
     return reciprocal(largest_eigenvalue(inverse(a, arithmetic), arithmetic), xp)
 
 
-def _power_iteration(multiply, a, xp):
+def _power_iteration(multiply, a, arithmetic):
     """Estimate the largest eigenvalue of the operator ``multiply``, on vectors that fit A."""
-    m = a.shape[-1]
+    xp, m = arithmetic.xp, a.shape[-1]
     start = np.random.default_rng(0).standard_normal((m, _PROBES))
     v = asarray(start, like=a, dtype=a.dtype)
     v = xp.broadcast_to(v, (*a.shape[:-2], m, _PROBES))
     for _ in range(_POWER_STEPS):
-        v = multiply(v)
-        norms = xp.sqrt(xp.sum(xp.abs(v) ** 2, axis=-2, keepdims=True))
-        v = v / xp.where(norms > 0, norms, xp.ones_like(norms))
+        v = arithmetic.kernels.unit_columns(multiply(v))
     image = multiply(v)
     quotients = xp.sqrt(xp.sum(xp.abs(image) ** 2, axis=-2))
     return xp.max(quotients, axis=-1)
