@@ -39,15 +39,10 @@ class GramIteration(PolynomialMethod):
         """Go on from X itself where its square had drifted from the one computed along."""
         return replace(state) if state.square is None else state
 
-    def finish(self, problem, state, arithmetic):
-        """Form X and return what belongs to it."""
+    def answer(self, state, arithmetic):
+        """Form X."""
         form_x(state, arithmetic)
-        return problem.finish(state.x)
-
-    def verify(self, problem, state, arithmetic):
-        """Let the problem look once more at what claims to have converged."""
-        form_x(state, arithmetic)
-        return problem.verify(state.x)
+        return state.x
 
 
 @dataclass(frozen=True)

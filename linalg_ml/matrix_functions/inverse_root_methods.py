@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from linalg_ml._core.namespace import asarray, astype, real_dtype
-from linalg_ml._core.solve import Method
 from linalg_ml.matrix_functions.direct_methods import DirectMethod, finite_or_identity
+from linalg_ml.matrix_functions.iterated_method import IteratedMethod
 from linalg_ml.matrix_functions.root_problem import CoupledRootProblem
 from linalg_ml.matrix_functions.spectrum import adjoint
 
@@ -145,7 +145,7 @@ class InverseRootState:
 
 
 @dataclass(frozen=True)
-class InverseNewton(Method):
+class InverseNewton(IteratedMethod):
     """X <- X T, M <- T^p M with T = a I - b M, from X = I and M = A.
 
     M does not depend on X, so all factors are polynomials of one matrix and may be taken for
@@ -186,19 +186,11 @@ class InverseNewton(Method):
         x, m = (arithmetic.store((y + adjoint(y)) / 2) for y in (x, m))
         return InverseRootState(x, m, state.rows, state.step + 1)
 
-    def scale(self, problem, arithmetic):
-        """Return one: the identity has size one."""
-        return problem.one()
-
     def measure(self, problem, state, arithmetic, exact):
         """Return the distance of M from I, or the exact residual."""
         if exact:
             return problem.exact_measures(state.x)
         return problem.cheap_measures(state.x, state.m)
-
-    def targets(self, problem, arithmetic):
-        """Ask for what M reaches."""
-        return problem.default_targets()
 
     def patience(self, problem, arithmetic):
         """Wait until the smallest eigenvalue has had time to come up."""
@@ -207,14 +199,6 @@ class InverseNewton(Method):
     def stopped(self, problem, state, measures):
         """Give up on a matrix that is indefinite, or singular and stuck."""
         return problem.hopeless(state.step >= problem.settled_after, measures["residual"])
-
-    def verify(self, problem, state, arithmetic):
-        """Let the problem look once more at what claims to have converged."""
-        return problem.verify(state.x)
-
-    def finish(self, problem, state, arithmetic):
-        """Return the inverse root."""
-        return problem.finish(state.x)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from linalg_ml._core.namespace import to_numpy
 from linalg_ml._core.result import Status
-from linalg_ml._core.solve import Method
+from linalg_ml.matrix_functions.iterated_method import IteratedMethod
 from linalg_ml.matrix_functions.polar_problem import one_or_many
 from linalg_ml.matrix_functions.spectrum import inverse
 
@@ -23,22 +23,10 @@ class InversionState:
     step: int = 0
 
 
-class InversionMethod(Method):
+class InversionMethod(IteratedMethod):
     """What iterations with inversions share; these are made in at least fp32."""
 
     default_maxiter = 100
-
-    def scale(self, problem, arithmetic):
-        """Return one: what tends to I has size one."""
-        return problem.one()
-
-    def finish(self, problem, state, arithmetic):
-        """Return the answer and what belongs to it."""
-        return problem.finish(state.x)
-
-    def targets(self, problem, arithmetic):
-        """Ask for what the iteration reaches in the working precision."""
-        return problem.default_targets()
 
     def patience(self, problem, arithmetic):
         """Wait for eigenvalues at a small angle from where the function is not defined."""
@@ -58,10 +46,6 @@ class InversionMethod(Method):
         given = np.array(given)
         unknown = given == np.array(None)
         return one_or_many(np.where(broken & unknown, Status.BREAKDOWN, given))
-
-    def verify(self, problem, state, arithmetic):
-        """Let the problem look once more at what claims to have converged."""
-        return problem.verify(state.x)
 
 
 def inverted_or_zero(x, arithmetic):

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from linalg_ml._core import checks
-from linalg_ml._core.solve import Method
 from linalg_ml.matrix_functions.composition import Schedule
+from linalg_ml.matrix_functions.iterated_method import IteratedMethod
 from linalg_ml.matrix_functions.iteration import warn_if_unsafe
 from linalg_ml.matrix_functions.odd_polynomials import (
     check_degree,
@@ -42,7 +42,7 @@ class PolynomialState:
         return row(self.rows, self.step)
 
 
-class PolynomialMethod(Method):
+class PolynomialMethod(IteratedMethod):
     """X <- p_t(X) for t = 1, 2, ..., with the p_t of ``schedule_for``."""
 
     default_maxiter = 1000
@@ -63,10 +63,6 @@ class PolynomialMethod(Method):
         x = problem.apply(state.x, state.coefficients(), state.square)
         return PolynomialState(x, None, state.rows, state.step + 1, state.distance)
 
-    def scale(self, problem, arithmetic):
-        """Return one: a unitary factor has size one."""
-        return problem.one()
-
     def measure(self, problem, state, arithmetic, exact):
         """Return the distance of the square from I; ``exact`` adds what the input tells."""
         if exact:
@@ -74,14 +70,6 @@ class PolynomialMethod(Method):
         if state.square is None:
             state.square = problem.square(state.x, arithmetic)
         return problem.cheap_measures(state.x, state.square)
-
-    def finish(self, problem, state, arithmetic):
-        """Return the factor and what belongs to it."""
-        return problem.finish(state.x)
-
-    def targets(self, problem, arithmetic):
-        """Ask for backward stability: what a factorisation in this precision gives."""
-        return problem.default_targets()
 
     def patience(self, problem, arithmetic):
         """Wait until the smallest singular value has had time to come up."""
@@ -94,10 +82,6 @@ class PolynomialMethod(Method):
         if before is not None and state.step >= problem.settled_after:
             idle = state.distance > 0.9 * before
         return problem.hopeless(idle, state.distance)
-
-    def verify(self, problem, state, arithmetic):
-        """Let the problem look once more at what claims to have converged."""
-        return problem.verify(state.x)
 
 
 def row(rows, step):

@@ -10,7 +10,7 @@ import numpy as np
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import asarray, to_numpy
-from linalg_ml._core.solve import Method
+from linalg_ml.matrix_functions.iterated_method import IteratedMethod
 from linalg_ml.matrix_functions.rational_weights import (
     HIGHEST_ORDER,
     qdwh_function,
@@ -47,7 +47,7 @@ class RationalState:
         return RationalState(x, None, lower, upper, self.function, self.basis, made, self.distance)
 
 
-class RationalMethod(Method):
+class RationalMethod(IteratedMethod):
     """X <- f_t(X) for t = 1, 2, ..., with rational f_t that follow the bounds on the spectrum.
 
     Factorisations run in at least fp32 and the iterate is rounded to the working precision.
@@ -65,10 +65,6 @@ class RationalMethod(Method):
         x, lower, upper = self.advance_by(problem, state, wide)
         return state.after(problem.project(arithmetic.enter(x)), lower, upper)
 
-    def scale(self, problem, arithmetic):
-        """Return one: a unitary factor has size one."""
-        return problem.one()
-
     def measure(self, problem, state, arithmetic, exact):
         """Return the distance of the square from I; ``exact`` adds what the input tells."""
         if exact:
@@ -77,18 +73,6 @@ class RationalMethod(Method):
             wide = arithmetic.at_least_fp32(state.x)
             state.square = wide.gram(wide.enter(state.x))
         return problem.cheap_measures(state.x, state.square)
-
-    def answer(self, state, arithmetic):
-        """Return the iterate as an approximation of the unitary factor."""
-        return state.x
-
-    def finish(self, problem, state, arithmetic):
-        """Return the factor and what belongs to it."""
-        return problem.finish(self.answer(state, arithmetic))
-
-    def targets(self, problem, arithmetic):
-        """Ask for backward stability: what a factorisation in this precision gives."""
-        return problem.default_targets()
 
     def patience(self, problem, arithmetic):
         """Wait until the smallest singular value has had time to come up."""
@@ -101,10 +85,6 @@ class RationalMethod(Method):
         if before is not None and state.step >= problem.settled_after:
             idle = idle | (state.distance > _IDLE * before)
         return problem.hopeless(idle)
-
-    def verify(self, problem, state, arithmetic):
-        """Let the problem look once more at what claims to have converged."""
-        return problem.verify(self.answer(state, arithmetic))
 
 
 def _is_near(problem, state, arithmetic):
