@@ -1,6 +1,7 @@
 """A matrix whose rows lie on several processes, orthogonalised without bringing them together."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -8,7 +9,7 @@ from linalg_ml._core import checks
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml.kernels.dispatch import kernels
 from linalg_ml.matrix_functions.gram_form import apply_in_gram_form
-from linalg_ml.matrix_functions.iteration import apply_polynomial, even_part, warn_if_unsafe
+from linalg_ml.matrix_functions.iteration import apply_polynomial, warn_if_unsafe
 from linalg_ml.matrix_functions.orthogonalize import as_schedule, in_form
 from linalg_ml.matrix_functions.spectrum import adjoint
 from linalg_ml.optim.assignment import shares
@@ -43,26 +44,49 @@ class ShardedArithmetic(Arithmetic):
         return self.store(self.processes.sum(part.contiguous(), _GRAM))
 
     def mm_sym(self, a, b, *, alpha=1.0, beta=0.0, y=None):
-        """Return alpha A B + beta Y, symmetric: the rows of which each process computes some."""
-        if not self.splits(a.shape[-2]):
+        """Return alpha A B + beta Y, symmetric: each process computes a band of the lower half."""
+        order = a.shape[-2]
+        if self.processes.size == 1 or order < self.split_from:
             return super().mm_sym(a, b, alpha=alpha, beta=beta, y=y)
-        mine = None if y is None else self.own_rows(y)
-        return self.all_rows(self.mm(self.own_rows(a), b, alpha=alpha, beta=beta, y=mine))
+        bands = lower_bands(order, self.processes.size)
+        start, stop = bands[self.processes.rank]
+        rows, columns = a[start:stop], b[:, :stop]
+        y = None if y is None else y[start:stop, :stop]
+        square, left = None if y is None else y[:, start:], None if y is None else y[:, :start]
+        band = super().mm_sym(rows, columns[:, start:], alpha=alpha, beta=beta, y=square)
+        if start:
+            beside = self.mm(rows, columns[:, :start], alpha=alpha, beta=beta, y=left)
+            band = torch.cat([beside, band], -1)
+        return self._whole(band.contiguous(), bands)
 
-    def splits(self, order):
-        """Say whether products of this order are split."""
-        return self.processes.size > 1 and order >= self.split_from
+    def _whole(self, band, bands):
+        """Return the symmetric matrix of which each process has a band of the lower half."""
+        order, parts = bands[-1][1], []
+        for rank, (start, stop) in enumerate(bands):
+            own = rank == self.processes.rank
+            parts.append(band if own else band.new_empty((stop - start, stop)))
+        self.processes.broadcast(list(enumerate(parts)), _PRODUCT)
+        whole = band.new_empty((order, order))
+        for (start, stop), part in zip(bands, parts, strict=True):
+            whole[start:stop, :stop] = part
+            whole[:start, start:stop] = adjoint(part[:, :start])
+        return whole
 
-    def own_rows(self, a):
-        """Return the rows that this process computes of a square matrix, a view."""
-        start, stop = shares(a.shape[-1], self.processes.size)[self.processes.rank]
-        return a[start:stop]
 
-    def all_rows(self, a):
-        """Return the square matrix of which each process has some rows."""
-        order = a.shape[-1]
-        share = -(-order // self.processes.size)
-        return self.processes.gather_shares(a, share, _PRODUCT)[:order]
+def lower_bands(order, parts):
+    """Return the (start, stop) of rows whose parts of the lower triangle cost about as much.
+
+    Those of the first process are a square, of which more than half has to be computed.
+
+    Examples
+    --------
+    >>> from linalg_ml.optim.torch_row_shards import lower_bands
+    >>> lower_bands(1024, 2)
+    [(0, 688), (688, 1024)]
+    """
+    unit = max(1, order // 64)
+    ends = [unit * round(order * (k / parts) ** 0.58 / unit) for k in range(parts)]
+    return list(pairwise([*ends, order]))
 
 
 def orthogonalize_shards(
@@ -110,7 +134,8 @@ def orthogonalize_shards(
     With s the length of the axis that is not shared, only matrices of order s are exchanged: the
     sum of the Gram matrices, once in the Gram form and at each of its restarts, and at each step
     in the direct form; and from order 512 on, products of order s, of which each process computes
-    some rows, four in each step of degree 5 in the Gram form and one in the direct form.
+    a band of the lower half, four in each step of degree 5 in the Gram form and one in the direct
+    form.
 
     References
     ----------
@@ -155,35 +180,11 @@ def _orthogonal(x, length, rows, precision, form, processes, split_from=_SPLIT_F
     if rows.restarts is None and (form == "gram" or (form == "auto" and order != length)):
         rows = in_form(form, rows, arithmetic, max(1.0, length / order), order)
     if rows.restarts is not None:
-        split = arithmetic.splits(order)
-        wide = (_in_split_gram_form if split else apply_in_gram_form)(wide, rows, arithmetic)
+        wide = apply_in_gram_form(wide, rows, arithmetic)
     else:
         for coefficients in rows.coefficients:
             wide = apply_polynomial(wide, coefficients, arithmetic)
     return arithmetic.leave(wide)
-
-
-def _in_split_gram_form(x, schedule, arithmetic):
-    """Return p(X) as `apply_in_gram_form` does, with half of its exchanges.
-
-    Each process has rows of Q, and of R Z, which are multiplied from the right.
-    """
-    last, own = len(schedule) - 1, arithmetic.own_rows
-    r, q = arithmetic.gram(x), None
-    for t, (first, *rest) in enumerate(schedule):
-        if t in schedule.restarts:
-            x = arithmetic.mm(arithmetic.all_rows(q), x)
-            r, q = arithmetic.gram(x), None
-        z = even_part(r, rest, arithmetic)  # and first I
-        if q is None:
-            identity = torch.eye(len(z), dtype=z.dtype, device=z.device)
-            q = arithmetic.store(own(z) + first * own(identity))
-        else:
-            q = arithmetic.mm(q, z, beta=first, y=q)
-        if t < last and t + 1 not in schedule.restarts:
-            rz = arithmetic.mm(own(r), z, beta=first, y=own(r))
-            r = arithmetic.all_rows(arithmetic.mm(rz, z, beta=first, y=rz))
-    return arithmetic.mm(arithmetic.all_rows(q), x)
 
 
 def _scaled(x, rows, processes):
