@@ -4,7 +4,7 @@ import numpy as np
 
 from linalg_ml._core import checks
 from linalg_ml.kernels.dispatch import kernels
-from linalg_ml.relaxation.coloring import color, color_by_color
+from linalg_ml.relaxation.coloring import color_by_color
 from linalg_ml.relaxation.csr_matrix import SHORT, CsrMatrix, RoundedMatrix
 
 
@@ -22,7 +22,7 @@ class BlockMatrix(CsrMatrix):
         self.ordering, self.threads, self.bounds = ordering, 1, (0, n // block_size)
         self.permutation = None
         if ordering == "multicolor":
-            blocks, self.bounds = color_by_color(color(_graph_of(a.tobsr((block_size,) * 2))))
+            blocks, self.bounds = color_by_color(_graph_of(a.tobsr((block_size,) * 2)))
             self.permutation = (blocks[:, None] * block_size + np.arange(block_size)).ravel()
             a = a[self.permutation][:, self.permutation].tocsr()
         a = a.tobsr(blocksize=(block_size, block_size))

@@ -4,7 +4,7 @@ import numpy as np
 
 from linalg_ml._core import checks
 from linalg_ml.kernels.dispatch import kernels
-from linalg_ml.relaxation.coloring import color, color_by_color
+from linalg_ml.relaxation.coloring import color_by_color
 
 SHORT = ("bf16", "fp16")
 
@@ -37,7 +37,7 @@ class CsrMatrix:
         self.ordering, self.threads = ordering, threads
         self.permutation, self.bounds = None, (0, n)
         if ordering == "multicolor":
-            self.permutation, self.bounds = color_by_color(color(a))
+            self.permutation, self.bounds = color_by_color(a)
             a = a[self.permutation][:, self.permutation].tocsr()
             a.sort_indices()
         self.indptr, self.upper, self.indices, self.data, diagonal = _parts(a)

@@ -94,6 +94,22 @@ def test_colors(rng):
         relaxation.chebyshev_sor(ring, np.ones(5))
 
 
+def test_colours_keep_neighbours_close(rng):
+    a = laplacian(40)
+    np.testing.assert_array_equal(  # numbered well: each colour stands as it was
+        prepare(a, ordering="multicolor").permutation,
+        np.argsort(np.indices((40, 40)).sum(0).ravel() % 2, kind="stable"),
+    )
+    shuffled = rng.permutation(1600)
+    b = a[shuffled][:, shuffled]
+    made = prepare(b, ordering="multicolor")
+    rows, columns = made.tocsr()[made.permutation][:, made.permutation].nonzero()
+    half = np.abs(rows % 800 - columns % 800)  # places within a colour, of neighbours
+    assert len(made.bounds) == 3 and half.mean() < 40
+    x = np.arange(1600.0)
+    np.testing.assert_allclose(sor(made, b @ x, omega=1.9, rtol=1e-12).x, x, rtol=1e-8, atol=1e-8)
+
+
 def test_threads_change_nothing_but_the_time(monkeypatch):
     from linalg_ml.kernels import numba_relaxation
 
