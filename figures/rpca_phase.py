@@ -20,9 +20,10 @@ def draw(records):
         table[shares.index(share), ranks.index(rank)] = recovered
     figure, ax = new_figure(COLUMN, 3.1)
     image = ax.imshow(table, origin="lower", cmap="gray", vmin=0, vmax=1, aspect="auto")
-    every = max(1, len(ranks) // 8)
-    ax.set_xticks(range(0, len(ranks), every), [f"{r:g}" for r in ranks[::every]])
-    ax.set_yticks(range(0, len(shares), every), [f"{s:g}" for s in shares[::every]])
+    every = max(1, len(ranks) // 5)
+    for axis, values in ((ax.xaxis, ranks), (ax.yaxis, shares)):
+        shown = range(every - 1, len(values), every)
+        axis.set_ticks(shown, [f"{values[k]:g}" for k in shown])
     ax.grid(False)
     ax.set(xlabel="rank / n", ylabel="share of entries changed", title=f"n = {records[0]['n']}")
     figure.colorbar(image, ax=ax, label="share recovered")
