@@ -2,8 +2,6 @@
 
 from statistics import fmean
 
-from matplotlib.ticker import LogLocator
-
 from figures.adapter_style import LOOKS
 from figures.style import PAGE, groups, new_figure
 
@@ -16,6 +14,8 @@ CAPTION = (
 
 def draw(records):
     """Draw both panels."""
+    from matplotlib.ticker import LogLocator
+
     figure, axes = new_figure(PAGE, 3.1, columns=2)
     left, right = axes[0]
     ends = [r for r in records if r["kind"] == "end"]

@@ -2,8 +2,6 @@
 
 import math
 
-from matplotlib import colormaps
-
 from figures.style import PAGE, PALETTE, groups, new_figure
 
 CAPTION = (
@@ -16,7 +14,6 @@ CAPTION = (
 )
 LOOKS = {"sgd": ("SGD with momentum", 2, "-."), "signum": ("Signum", 1, "--"),
          "adam": ("Adam, equal decay rates", 0, "-")}  # fmt: skip
-SHADES = colormaps["plasma"]
 SIZES = ("eigenvalues 1 to 3", "99 to 101", "4998 to 5000")
 
 
@@ -30,6 +27,9 @@ def best(records, **wanted):
 
 def draw(records):
     """Draw four panels."""
+    from matplotlib import colormaps
+
+    shades = colormaps["plasma"]
     figure, axes = new_figure(PAGE, 5.4, rows=2, columns=2)
     for ax, landscape in zip(axes[0], groups(records, "landscape"), strict=True):
         for method, (label, k, line) in LOOKS.items():
@@ -44,7 +44,7 @@ def draw(records):
     softs = sorted(groups([r for r in hetero if r["method"] == "signum"], "mollifier"))
     for k, soft in enumerate(softs):
         _, rows = best(hetero, method="signum", mollifier=soft)
-        _curve(left, rows, f"a = {soft:g}", SHADES(0.85 * k / len(softs)), "--")
+        _curve(left, rows, f"a = {soft:g}", shades(0.85 * k / len(softs)), "--")
     _, rows = best(hetero, method="adam")
     _curve(left, rows, "Adam", PALETTE[0], "-")
     left.set_title("Signum softened, heterogeneous")
