@@ -3,7 +3,7 @@
 from figures.style import PALETTE
 
 BLUE, VERMILION, GREEN, PINK, SKY, ORANGE, BLACK, _ = PALETTE
-GREY = "#777777"
+GREY, WINE = "#777777", "#882255"
 
 # name: label, colour, marker, line
 _LOOKS = {
@@ -16,14 +16,14 @@ _LOOKS = {
     "sparse-sign": ("sketched, sparse-sign blocks", PINK, "X", "-."),
     "published-exact": ("as published, exact inner solves", ORANGE, "v", ":"),
     "published-kaczmarz": ("as published, Kaczmarz", VERMILION, "P", "--"),
-    "published-gaussian-vector": ("as published, Gaussian vectors", PINK, "X", "--"),
+    "published-gaussian-vector": ("as published, Gaussian vectors", WINE, "X", "--"),
     "kaczmarz": ("single rows (Kaczmarz)", VERMILION, "P", "--"),
-    "gaussian-vector": ("Gaussian vectors", "#882255", "X", "--"),
-    "adaptive-l1": ("l1 merit, GMRES, adaptive", VERMILION, "D", "--"),
+    "gaussian-vector": ("Gaussian vectors", WINE, "X", "--"),
+    "adaptive-l1": ("l1 merit, GMRES, adaptive", BLACK, "D", "-."),
     "l1": ("l1 merit, GMRES", SKY, "v", "--"),
     "augmented-lagrangian": ("augmented Lagrangian", PINK, "P", "-."),
     "trust-constr": ("SciPy trust-constr", GREY, "D", ":"),
-    "slsqp": ("SciPy SLSQP", "#882255", "X", ":"),
+    "slsqp": ("SciPy SLSQP", WINE, "X", ":"),
 }
 
 

@@ -9,8 +9,9 @@ CAPTION = (
     "evaluations, or time. Steps of SciPy's solvers are their iterations; evaluations are those "
     "of f with c, of both gradients and of the Hessian, each counted as one (SLSQP uses no "
     "Hessian). Lower right: the part whose KKT residual ends below a threshold; all stop at 1e-6. "
-    "Higher is better. The first three lines of the legend often lie on each other: the inner "
-    "solver does not change the steps. On problems this small the time is that of Python."
+    "Higher is better. Only problems that every solver was given count. Lines of different inner "
+    "solvers often lie on each other: these do not change the steps. On problems this small the "
+    "time is that of Python."
 )
 MOST = 20.0
 
@@ -18,6 +19,9 @@ MOST = 20.0
 def draw(records):
     """Draw the three profiles."""
     figure, axes = new_figure(PAGE, 5.6, rows=2, columns=2)
+    solvers = groups(records, "solver")
+    common = set.intersection(*({r["problem"] for r in rows} for rows in solvers.values()))
+    records = [r for r in records if r["problem"] in common]
     solvers = groups(records, "solver")
     for axis, field, title, least in (
         (axes[0, 0], "steps", "steps", 1),
@@ -44,7 +48,7 @@ def draw(records):
     for axis in axes.flat:
         axis.set_ylim(0, 1.02)
     for axis in axes[:, 0]:
-        axis.set_ylabel(f"part of {len(groups(records, 'problem'))} problems")
+        axis.set_ylabel(f"part of {len(common)} problems")
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3.5)
     return figure
