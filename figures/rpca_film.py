@@ -59,14 +59,15 @@ def _picture(ax, record):
 def _curves(figure, records, shares):
     time, memory = figure.subplots(1, 2)
     cells = [r for r in records if r["part"] == PARTS[0]]
-    for k, (share, colour, marker) in enumerate(zip(shares, PALETTE, "os", strict=False)):
+    highest = {n: max(r["per_step"] for r in rows) for n, rows in groups(cells, "entries").items()}
+    for share, colour, marker in zip(shares, PALETTE, "os", strict=False):
         rows = sorted(groups(cells, "share")[share], key=lambda r: r["entries"])
         entries = [r["entries"] for r in rows]
         look = {"color": colour, "marker": marker, "label": f"{100 * share:g} % of the pixels"}
         time.plot(entries, [r["per_step"] for r in rows], **look)
         memory.plot(entries, [r["memory"] for r in rows], **look)
         for r in rows:
-            place = (0, -11 if k else 5)
+            place = (0, 5 if r["per_step"] == highest[r["entries"]] else -11)
             time.annotate(str(r["steps"]), (r["entries"], r["per_step"]), xytext=place,
                           textcoords="offset points", ha="center", fontsize=6)  # fmt: skip
     ends = [entries[0], entries[-1]]
