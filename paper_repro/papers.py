@@ -28,6 +28,7 @@ FIGURE_KEYS = {
     "title": (TEXT, True),
     "drawing": (TEXT, False),
     "paper_figure": (TEXT, False),
+    "level": (TEXT, False),
     "select": (TABLE, False),
     "notes": (TEXT, False),
 }
@@ -59,6 +60,7 @@ CLAIM_KEYS = {
 BOUNDS = ("equals", "at_most", "at_least")
 RESERVED = ("all", "studies")  # a name on the command line, a folder of the gallery
 CLAIM_LEVELS = ("quick", "quick only", "full")
+FIGURE_LEVELS = ("quick", "full")  # from which level on it is drawn
 
 
 class PaperError(ValueError):
@@ -76,6 +78,7 @@ class Figure:
     title: str
     paper_figure: str | None = None
     select: Mapping = field(default_factory=dict)
+    level: str = "quick"
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,9 @@ def _figure(paper: str, entry: Mapping, where: str) -> Figure:
     if not entry["id"].replace("-", "_").isidentifier():
         raise PaperError(f"{where}: id must be made of letters, digits, - and _")
     _check_conditions(entry.get("select", {}), f"{where}: select")
+    level = entry.get("level", "quick")
+    if level not in FIGURE_LEVELS:
+        raise PaperError(f"{where}: level must be {' or '.join(FIGURE_LEVELS)}, got {level!r}")
     return Figure(
         paper,
         entry["id"],
@@ -188,6 +194,7 @@ def _figure(paper: str, entry: Mapping, where: str) -> Figure:
         entry["title"],
         entry.get("paper_figure"),
         entry.get("select", {}),
+        level,
     )
 
 

@@ -127,7 +127,7 @@ class Walk:
                 self._fail(report, f"study {name}", error)
         if draw:
             for figure in figures:
-                if figure.study in runs:
+                if figure.study in runs and figure.level in ("quick", conditions.level):
                     self._draw(figure, runs[figure.study], report)
         for claim in chosen:
             name = claim.figure.study

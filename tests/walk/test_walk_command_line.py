@@ -232,6 +232,22 @@ def test_study_without_a_paper_is_drawn_by_its_own_drawing(project):
     assert "no claims" in done.stdout
 
 
+@pytest.mark.figure
+def test_figure_of_the_full_level_alone(project):
+    project.edit(
+        "paper_repro/made_up/paper.toml", 'title = "Values"', 'title = "V"\nlevel = "full"'
+    )
+    project.edit("paper_repro/made_up/paper.toml", "at_most = 3", "at_most = 4")
+    pictures = project.root / "elsewhere"
+    for options, drawn in ((), False), (("--full",), True):
+        done = project.command("run", "made_up", *options, "--gallery", str(pictures))
+        assert done.returncode == 0, done.stderr
+        assert (pictures / "made_up" / "values.svg").exists() == drawn
+    project.edit("paper_repro/made_up/paper.toml", 'level = "full"', 'level = "slow"')
+    done = project.command("list")
+    assert "level must be quick or full, got 'slow'" in done.stderr
+
+
 def test_seed_and_folder_of_records(project):
     folder = project.root / "kept"
     project.command("run", "tiny", QUIET, LINALG_ML_RECORDS=str(folder))
