@@ -37,8 +37,9 @@ class Status(enum.Enum):
         "that is determined."
     )
     DIVERGED = (
-        "The iteration produced infinite or NaN values from finite input. Raise the safety "
-        "factor or the precision, or try another method."
+        "The iteration grew beyond repair, or to infinite or NaN values, from finite input. Check "
+        "that the input has the structure the method needs, raise the safety factor or the "
+        "precision, or try another method."
     )
     USER_FUNCTION = "A function passed by the caller returned something unusable."
     NONFINITE_INPUT = "The input holds NaN or infinity, or its norm overflows."

@@ -26,6 +26,7 @@ in a status, so front functions silence NumPy's warnings once, for all they call
 ``@np.errstate(all="ignore")``.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ import numpy as np
 
 from linalg_ml._core import checks
 from linalg_ml._core.result import Result, Status, UserFunctionError, worst
-from linalg_ml._core.verdict import Verdict, fate, finite, host, largest, maximum, negate
+from linalg_ml._core.verdict import Verdict, either, fate, finite, host, largest, maximum, negate
 
 
 class Method:
@@ -42,6 +43,7 @@ class Method:
 
     criterion = "residual"  # what "residual" is, in words
     rule = None  # what ``stopped`` tests, in words, where that is something else
+    yields = ()  # of what ``stopped`` says, that which gives way where the targets are met
     default_rtol = 1e-5  # a number, or {name of the precision: number}
     default_maxiter = 1000
     check_every = 1
@@ -126,13 +128,6 @@ class Run(NamedTuple):
             method=self.method,
             statuses=self.statuses,
         )
-
-
-def _either(first, second):
-    """Return for each matrix the first status given, of two that are None, a Status or an array."""
-    if first is None or second is None or isinstance(first, Status):
-        return second if first is None else first
-    return np.where(np.equal(first, None), second, first)
 
 
 def _solution(method, problem, state, arithmetic):
@@ -312,7 +307,7 @@ class _Loop:
             if reason is Status.CONVERGED:
                 exact = self.measure(exact=True)
                 if verdict.confirm(exact):
-                    own = _either(own, method.verify(problem, self.state, arithmetic))
+                    own = either(own, method.verify(problem, self.state, arithmetic))
                 elif verdict.hopeless:
                     reason = Status.STAGNATED
                 else:
@@ -375,9 +370,10 @@ class _Loop:
         if own is not None and (own is Status.CONVERGED or self.method.rule):
             self.criterion = self.method.rule or self.method.criterion
         known = (verdict.meets(exact), own, finite(self.residual), verdict.lost, verdict.unusable)
+        judge = functools.partial(fate, yields=self.method.yields)
         if type(self.residual) is float:
-            return fate(reason, *known)
-        fates = np.frompyfunc(fate, 6, 1)(reason, *known)
+            return judge(reason, *known)
+        fates = np.frompyfunc(judge, 6, 1)(reason, *known)
         self.statuses = np.broadcast_to(np.asarray(fates, object), self.residual.shape).copy()
         return worst(self.statuses.flat)
 

@@ -108,19 +108,30 @@ class Verdict:
         self.goal = self._goal()
 
 
-def fate(reason, met, own, finite, lost, unusable):
-    """Return the status of one matrix from why the loop ended and what is known of it."""
+def fate(reason, met, own, finite, lost, unusable, yields):
+    """Return the status of one matrix from why the loop ended and what is known of it.
+
+    ``own`` is what the method's own rule said; ``yields`` holds what of it gives way where the
+    targets are met all the same.
+    """
     if unusable:
         return Status.NONFINITE_INPUT
     if not finite:
         return Status.DIVERGED
-    if own is not None:
+    if own is not None and not (met and own in yields):
         return own
     if met:
         return Status.CONVERGED
     if lost:
         return Status.DIVERGED
     return Status.STAGNATED if reason is Status.CONVERGED else reason
+
+
+def either(first, second):
+    """Return for each matrix the first status given, of two that are None, a Status or an array."""
+    if first is None or second is None or isinstance(first, Status):
+        return second if first is None else first
+    return np.where(np.equal(first, None), second, first)
 
 
 def _given(own):

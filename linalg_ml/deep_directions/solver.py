@@ -10,7 +10,7 @@ from linalg_ml._core.namespace import astype, on_gpu
 from linalg_ml._core.precision import UNIT_ROUNDOFF, Arithmetic
 from linalg_ml._core.result import Status
 from linalg_ml._core.solve import check_limits, solve
-from linalg_ml._core.verdict import host
+from linalg_ml._core.verdict import either, host
 from linalg_ml.deep_directions.grid_system import ModelSystem
 from linalg_ml.krylov.krylov_method import CHECK_EVERY_ON_GPU, KrylovMethod, no_unknowns
 
@@ -151,11 +151,8 @@ class DeepConjugateDirections(KrylovMethod):
 
     def stopped(self, problem, state, measures):
         """Report SINGULAR or BREAKDOWN where A is not positive even along the residual."""
-        for mask, status in ((state.broken, Status.BREAKDOWN), (state.singular, Status.SINGULAR)):
-            report = self.report(problem, mask, measures, status)
-            if report is not None:
-                return report
-        return None
+        broken = self.report(problem, state.broken, measures, Status.BREAKDOWN)
+        return either(broken, self.report(problem, state.singular, measures, Status.SINGULAR))
 
     def finish(self, problem, state, arithmetic):
         """Return x in the shape of b, and how often the model's direction was not used."""

@@ -3,13 +3,19 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from linalg_ml._core.result import Status
-from linalg_ml.krylov.krylov_method import KrylovMethod, ratio, solve_linear
+from linalg_ml._core.verdict import either, host, maximum
+from linalg_ml.krylov.krylov_method import KrylovMethod, ratio, solve_linear, where_true
 
 
 @dataclass
 class CgState:
-    """The iterate, its residual, the search direction; r^H M r and r^H r; where it broke down."""
+    """The iterate, its residual, the search direction; r^H M r and r^H r; where it broke down.
+
+    gain is what the last step took from the squared energy norm of the error.
+    """
 
     x: Any
     r: Any
@@ -17,6 +23,7 @@ class CgState:
     rz: Any
     rr: Any
     broken: Any
+    gain: Any
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class ConjugateGradients(KrylovMethod):
         """Return the state that starts from x with residual r."""
         z = self.direction(problem, r)
         rz, rr = self.squares(problem, arithmetic, r, z)
-        return CgState(x, r, z + 0, rz, rr, rz < 0)
+        return CgState(x, r, z + 0, rz, rr, rz < 0, 0 * rz)
 
     def step(self, problem, state, arithmetic):
         """Minimise the energy norm of the error along p, then make the next direction."""
@@ -43,7 +50,7 @@ class ConjugateGradients(KrylovMethod):
         z = self.direction(problem, r)
         rz, rr = self.squares(problem, arithmetic, r, z)
         p = store(kernels.xpby(z, ratio(rz, state.rz, xp), state.p))
-        return CgState(x, r, p, rz, rr, broken | (rz < 0))
+        return CgState(x, r, p, rz, rr, broken | (rz < 0), alpha * state.rz)
 
     def direction(self, problem, r):
         """Return what r adds to the search: M r."""
@@ -63,9 +70,46 @@ class ConjugateGradients(KrylovMethod):
         """Return the norm of the residual as the recurrence has it."""
         return problem.arithmetic.xp.sqrt(state.rr)
 
+    def patience(self, problem, arithmetic):
+        """Leave it to `Watch`."""
+        return None
+
     def stopped(self, problem, state, measures):
-        """Report BREAKDOWN where a form that must be positive is not."""
-        return self.report(problem, state.broken, measures, Status.BREAKDOWN)
+        """Report BREAKDOWN where a form that must be positive is not, and what `Watch` says."""
+        if problem.watch is None:
+            problem.watch = Watch(problem, measures["residual"])
+        grown, idle = problem.watch.look(measures["residual"], host(state.gain))
+        broken = self.report(problem, state.broken, measures, Status.BREAKDOWN)
+        hopeless = either(where_true(grown, Status.DIVERGED), where_true(idle, Status.STAGNATED))
+        return either(broken, hopeless)
+
+
+class Watch:
+    """Tells from the residuals and the gains in energy at the checks whether there is hope.
+
+    For a positive definite A, whatever M, the residual grows by sqrt(cond(A)) at most. It may stay
+    above its least for many times n steps, while the energy norm of the error falls in each.
+    """
+
+    def __init__(self, problem, residual):
+        u, n = problem.arithmetic.unit_roundoff, problem.b.shape[-1]
+        self._u, self._growth = u, max(1e4, 1 / u)
+        self._patience = max(100, n if u < 1e-6 else min(n, 200))
+        self._first = maximum(residual, problem.size)
+        self._least, self._gain, self._idle = np.inf, 0.0, 0
+
+    def look(self, residual, gain):
+        """Say which residuals have grown beyond repair, and which systems gain nothing any more."""
+        progress = (residual < 0.99 * self._least) | (gain > self._u * self._gain)
+        progress &= self._idle < self._patience  # who was given up is not taken back
+        if type(residual) is float:
+            self._least, self._gain = min(self._least, residual), max(self._gain, gain)
+            self._idle = 0 if progress else self._idle + 1
+        else:
+            self._least = np.fmin(self._least, residual)
+            self._gain = np.fmax(self._gain, gain)
+            self._idle = np.where(progress, 0, self._idle + 1)
+        return residual > self._growth * self._first, self._idle >= self._patience
 
 
 def cg(
@@ -107,7 +151,7 @@ def cg(
     steps : int, optional
         Make exactly this many steps and test nothing. Excludes rtol, atol and maxiter.
     x0 : array of shape (..., n), optional
-        Starting point; zero if None.
+        Starting point; zero if None, and where b is zero.
     precision : None, str or Precision
         Arithmetic of the iteration: "fp64", "fp32", "tf32", "fp16", "bf16", emulated on a CPU.
         None takes the type of ``b``.

@@ -28,7 +28,10 @@ class DeflatedSystem(LinearSystem):
             rng = generator(0)  # where the Krylov space of b ends early
             made = lanczos(self.a.matvec, self.b, self._steps, arithmetic, wide, rng)
             _, rows = ritz(*made, wide)
-        images = [self.a.matvec(arithmetic.store(rows[..., i, :])) for i in range(rows.shape[-2])]
+        # An operator may return the same memory each time, hence + 0.
+        images = [
+            self.a.matvec(arithmetic.store(rows[..., i, :])) + 0 for i in range(rows.shape[-2])
+        ]
         images = arithmetic.wide(xp.stack(images, axis=-2))
         energy = wide.mm(self._conj(rows), images.mT)
         energy = (energy + self._conj(energy.mT)) / 2

@@ -185,7 +185,7 @@ def gmres(
     steps : int, optional
         Make exactly this many steps and test nothing. Excludes rtol, atol and maxiter.
     x0 : array of shape (..., n), optional
-        Starting point; zero if None.
+        Starting point; zero if None, and where b is zero.
     precision : None, str or Precision
         Arithmetic of the iteration: "fp64", "fp32", "tf32", "fp16", "bf16", emulated on a CPU.
         None takes the type of ``b``.

@@ -4,11 +4,12 @@ import numpy as np
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import on_gpu, to_numpy
+from linalg_ml._core.operators import operator
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
 from linalg_ml._core.verdict import host
-from linalg_ml.krylov.linear_system import LinearSystem
+from linalg_ml.krylov.linear_system import LinearSystem, check_shape
 
 # What SciPy asks for where the precision can give it.
 DEFAULT_RTOL = {"fp64": 1e-5, "fp32": 1e-5, "tf32": 1e-3, "fp16": 1e-2, "bf16": 1e-1}
@@ -21,6 +22,8 @@ class KrylovMethod(Method):
 
     criterion = "||b - A x||"
     default_rtol = DEFAULT_RTOL
+    # What is said of a form that vanishes, or does not fall, is no fault of a solution.
+    yields = (Status.BREAKDOWN, Status.SINGULAR, Status.STAGNATED)
 
     def pose(self, a, b, arithmetic, M):
         """Return the problem that the method solves."""
@@ -63,8 +66,14 @@ class KrylovMethod(Method):
         floor = 10 * problem.arithmetic.unit_roundoff * problem.size
         if mask.ndim == 0:
             return status if mask and measures["residual"] > floor else None
-        mask = to_numpy(mask) & (measures["residual"] > floor)
-        return np.where(mask, np.array(status), np.array(None)) if mask.any() else None
+        return where_true(to_numpy(mask) & (measures["residual"] > floor), status)
+
+
+def where_true(mask, status):
+    """Return ``status`` where a mask of the host is true, None elsewhere."""
+    if not isinstance(mask, np.ndarray):
+        return status if mask else None
+    return np.where(mask, np.array(status), np.array(None)) if mask.any() else None
 
 
 def ratio(numerator, denominator, xp):
@@ -92,6 +101,7 @@ def solve_linear(method, a, b, *, M, maxiter, steps, precision, **options):
     )
     arithmetic = Arithmetic(precision, b)
     if 0 in b.shape:
+        check_shape(operator(a, arithmetic, size=b.shape[-1]), b, "a")
         return no_unknowns(method, b, arithmetic)
     system = method.pose(a, b, arithmetic, M)
     if maxiter is None and steps is None:

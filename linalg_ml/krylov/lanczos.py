@@ -85,7 +85,8 @@ def ritz_vectors(a, start, /, steps, *, precision=None, rng=None):
     values : array of shape (..., steps)
         Ritz values, ascending: approximate eigenvalues, the outermost first to be good.
     vectors : array of shape (..., n, steps)
-        Ritz vectors, orthonormal columns.
+        Ritz vectors, orthonormal columns. Both are NaN where ``a`` or ``start`` holds NaN or
+        infinity.
 
     Raises
     ------
@@ -119,7 +120,12 @@ def ritz_vectors(a, start, /, steps, *, precision=None, rng=None):
     a = operator(a, arithmetic, size=n)
     if tuple(a.shape[-2:]) != (n, n):
         raise ValueError(f"a must have shape ({n}, {n}) to match start, got {a.shape}")
-    values, rows = ritz(*lanczos(a.matvec, start, steps, arithmetic, wide, generator(rng)), wide)
+    made = lanczos(a.matvec, start, steps, arithmetic, wide, generator(rng))
+    values, rows = ritz(*made, wide)
+    _, alphas, betas = made
+    xp, nan = arithmetic.xp, float("nan")
+    sound = xp.all(xp.isfinite(xp.stack([*alphas, *betas], axis=-1)), axis=-1)[..., None]
+    values, rows = xp.where(sound, values, nan), xp.where(sound[..., None], rows, nan)
     real = arithmetic.xp.real(start).dtype if arithmetic.is_complex else start.dtype
     return arithmetic.leave(values, real), arithmetic.leave(rows.mT)
 

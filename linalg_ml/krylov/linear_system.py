@@ -3,7 +3,7 @@
 import numpy as np
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import asarray, dtype_name, is_traced
+from linalg_ml._core.namespace import asarray, dtype_name, is_traced, namespace
 from linalg_ml._core.operators import DenseOperator, SparseOperator, operator
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.verdict import host
@@ -40,15 +40,16 @@ class LinearSystem:
         self._exact_a = self.a
         if self._exact is not arithmetic:
             self._exact_a = operator(a, self._exact, size=n)
-        _check_shape(self.a, b, "a")
+        check_shape(self.a, b, "a")
         self._exact_b = self._exact.enter(b)
+        self.watch = None  # what a method remembers of the checks
         norm = self._exact.norm(self._exact_b)
         self.is_zero = norm == 0
         self.factor, self.size = 1.0, norm
         if not is_traced(b):
             self.size = host(norm)
-            self.factor = _power_of_two(self.size, _LARGEST_EXPONENT.get(dtype_name(b), 120))
-        self.b = arithmetic.enter(self._exact_b / self._columns(self.factor, self._exact_b))
+            self.factor = power_of_two(self.size, _LARGEST_EXPONENT.get(dtype_name(b), 120))
+        self.b = arithmetic.enter(self._exact_b / columns(self.factor, self._exact_b))
         self._m = None if M is None else self._preconditioner(M, b)
 
     def _preconditioner(self, M, b):
@@ -58,14 +59,8 @@ class LinearSystem:
         else:  # with counts of its own
             policy = None if self.arithmetic.user_settings else self.arithmetic.policy
             m = operator(M, Arithmetic(policy, b), size=b.shape[-1], name="M")
-        _check_shape(m, b, "M")
+        check_shape(m, b, "M")
         return m
-
-    def _columns(self, values, like):
-        """Return one number per right-hand side in a form that multiplies vectors."""
-        if type(values) is float:
-            return values
-        return asarray(values[..., None], like=like, dtype=self.arithmetic.xp.real(like).dtype)
 
     def start(self, x0):
         """Return (x, b - A x): from zero if x0 is None, and wherever b is zero."""
@@ -77,14 +72,14 @@ class LinearSystem:
         checks.same_home(b=self.b, x0=x0)
         checks.same_shape(x0, self.b.shape, "x0")
         x0 = self._exact.enter(x0)
-        x = self.arithmetic.enter(x0 / self._columns(self.factor, x0))
+        x = self.arithmetic.enter(x0 / columns(self.factor, x0))
         x = xp.where(self.is_zero[..., None], zero, x)
         return x, self.residual(x)
 
     def output(self, x):
         """Return x as the caller gets it: in the type of b, not scaled, in memory of its own."""
         x = self.arithmetic.leave(x)
-        return x * self._columns(self.factor, x)
+        return x * columns(self.factor, x)
 
     def _exact_residual(self, x):
         return self._exact_b - self._exact_a.matvec(self._exact.enter(self.output(x)))
@@ -92,7 +87,7 @@ class LinearSystem:
     def residual(self, x):
         """Return b - A x for the iteration to go on with."""
         r = self._exact_residual(x)
-        return self.arithmetic.enter(r / self._columns(self.factor, r))
+        return self.arithmetic.enter(r / columns(self.factor, r))
 
     def exact_residual_norm(self, x):
         """Return ||b - A x||, recomputed from what the caller gave and gets."""
@@ -128,7 +123,7 @@ class LinearSystem:
         return np.where(sound, self.size, np.nan)
 
 
-def _check_shape(operator, b, name):
+def check_shape(operator, b, name):
     """Raise unless the operator is square and fits the right-hand sides."""
     n, shape = b.shape[-1], tuple(operator.shape)
     if shape[-2:] != (n, n):
@@ -152,7 +147,14 @@ def hint_at_columns(b, n):
     return f"; vectors are rows, (..., {n}): pass b.T" if b.ndim == 2 and b.shape[0] == n else ""
 
 
-def _power_of_two(size, largest):
+def columns(values, like):
+    """Return one number per vector, of the host, in a form that multiplies vectors like these."""
+    if type(values) is float:
+        return values
+    return asarray(values[..., None], like=like, dtype=namespace(like).real(like).dtype)
+
+
+def power_of_two(size, largest):
     """Return the power of two next above each size; 1 where that is not a positive number."""
     exponent = np.clip(np.frexp(size)[1], -largest, largest)
     power = np.where(np.isfinite(size) & (np.asarray(size) > 0), np.ldexp(1.0, exponent), 1.0)

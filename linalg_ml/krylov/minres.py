@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from linalg_ml._core.result import Status
+from linalg_ml._core.verdict import either
 from linalg_ml.krylov.krylov_method import KrylovMethod, ratio, solve_linear
 
 
@@ -163,12 +164,16 @@ class MinimalResiduals(KrylovMethod):
         """Return the norm of the residual as the recurrence has it."""
         return problem.arithmetic.norm(state.r) if problem.is_preconditioned else state.phi
 
+    def patience(self, problem, arithmetic):
+        """Wait longer than others in fp64 and fp32: the residual may stand still for long."""
+        first, checks = super().patience(problem, arithmetic)
+        n = problem.b.shape[-1]
+        return first, max(1000, 10 * n) if arithmetic.unit_roundoff < 1e-6 else checks
+
     def stopped(self, problem, state, measures):
         """Report BREAKDOWN where M is not definite, SINGULAR where only A r = 0 was reached."""
         broken = self.report(problem, state.broken, measures, Status.BREAKDOWN)
-        if broken is not None:
-            return broken
-        return self.report(problem, state.seen, measures, Status.SINGULAR)
+        return either(broken, self.report(problem, state.seen, measures, Status.SINGULAR))
 
 
 def _column(values):
@@ -214,7 +219,7 @@ def minres(
     steps : int, optional
         Make exactly this many steps and test nothing. Excludes rtol, atol and maxiter.
     x0 : array of shape (..., n), optional
-        Starting point; zero if None.
+        Starting point; zero if None, and where b is zero.
     precision : None, str or Precision
         Arithmetic of the iteration: "fp64", "fp32", "tf32", "fp16", "bf16", emulated on a CPU.
         None takes the type of ``b``.
@@ -241,7 +246,9 @@ def minres(
     Notes
     -----
     Lanczos' three-term recurrence, with its tridiagonal matrix factorised by rotations as it
-    grows. The residual is minimised in the norm of M and never grows in it. A step costs one
+    grows. The residual is minimised in the norm of M and never grows in it, but for rounding: where
+    A is singular to working precision that of x can be far above what ``history`` records, and
+    ``residual`` tells. A step costs one
     product with A, one with M and about eight vector updates; without A definite, the residual
     falls every second step only.
 

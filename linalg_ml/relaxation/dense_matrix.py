@@ -15,7 +15,8 @@ class DenseMatrix:
 
     def __init__(self, a):
         nonzero_diagonal(a)
-        self.a, self.shape, self.dtype, self.home = a, tuple(a.shape), a.dtype, library(a)
+        self.a = a + 0  # the caller's may change between two solves
+        self.shape, self.dtype, self.home = tuple(a.shape), a.dtype, library(a)
 
     def shifted(self, c):
         """Return A + c I."""
@@ -58,6 +59,10 @@ class DenseSweeps:
     def leave(self, v):
         """Return the vector in memory of its own."""
         return v + 0
+
+    def times_diagonal(self, x):
+        """Return D x."""
+        return self._diagonal * x
 
     def sweep(self, b, x, omega, sweep, steps, target):
         """Sweep; return (x, sweeps made, residual norm or None)."""

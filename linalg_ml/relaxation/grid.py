@@ -133,6 +133,10 @@ class GridSweeps:
         """Return what is on the padded grid as a vector."""
         return self.laplacian._crop(v)
 
+    def times_diagonal(self, x):
+        """Return D x for x on the padded grid, as a vector."""
+        return self.laplacian.center * self.laplacian._crop(x)
+
     def sweep(self, b, x, omega, sweep, steps, target):
         """Sweep; return (x, sweeps made, residual norm or None)."""
         order = {"forward": (0, 1), "backward": (1, 0), "symmetric": (0, 1, 1, 0)}[sweep]

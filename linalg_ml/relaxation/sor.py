@@ -86,7 +86,8 @@ def sor(
     steps : int, optional
         Make exactly this many steps and test nothing. Excludes rtol, atol and maxiter.
     x0 : array of shape (..., n), optional
-        Starting point; zero if None.
+        Starting point; zero if None, and where b is zero unless ``steps``, ``atol`` or
+        ``relative_to="initial"`` is given: then x = 0 is the answer.
     precision : None, str or Precision
         Arithmetic of the sweeps: "fp64", "fp32", "tf32", "fp16", "bf16", emulated on a CPU. None
         takes the type of ``b``.
@@ -122,9 +123,9 @@ def sor(
 
     "adaptive" makes stages of 3 / (2 - omega) sweeps, 6 at least. At the end of each, the factor by
     which the residual falls gives an estimate of the Jacobi radius, and omega goes to Young's
-    optimum for it (Hageman and Young, 1981, chapter 9, have a similar procedure). It takes 1.0 to
-    1.4 times the sweeps of the best omega on the problems tried, and needs no knowledge of the
-    spectrum.
+    optimum for it (Hageman and Young, 1981, chapter 9, have a similar procedure); where the
+    residual is rounding errors, omega stays. It takes 1.0 to 1.4 times the sweeps of the best omega
+    on the problems tried, and needs no knowledge of the spectrum.
 
     Where A is not positive definite the sweeps may diverge. They end as DIVERGED once the residual
     has grown by 1 / sqrt(u), u the unit roundoff, and as STAGNATED after 2000 + 20 / (2 - omega)
@@ -387,7 +388,9 @@ def _solve(make, a, b, ordering, block_size, relative_to, single, precision, **o
     arithmetic = Arithmetic(precision, b)
     if 0 in b.shape:
         return no_unknowns(Sor(), b, arithmetic)
-    problem = RelaxationProblem(matrix, b, arithmetic, relative_to)
+    # No sweep ends at zero, which is asked for where b is and nothing else is allowed.
+    nothing_allowed = options["steps"] is None and options["atol"] == 0 and relative_to == "rhs"
+    problem = RelaxationProblem(matrix, b, arithmetic, relative_to, nothing_allowed)
     if check_every is callback is None and not options["history"] and b.ndim == 1:
         options["check_every"] = 5 if on_gpu(b) else matrix.check_every
     return solve(make(matrix), problem, arithmetic, **options)

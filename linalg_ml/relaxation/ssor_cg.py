@@ -51,12 +51,15 @@ class SsorConjugateGradients(Method):
     default_rtol = DEFAULT_RTOL
     default_maxiter = 10_000
     check_every = 200
+    yields = (Status.BREAKDOWN,)
 
     def init(self, problem, arithmetic, x0):
         """Start from zero or from x0."""
         x = problem.start(x0)
-        r = problem.b.copy() if x0 is None else problem.b - problem.matrix.product(x)
-        return self._start(problem, arithmetic, x, r)
+        r = problem.b - problem.matrix.product(x)
+        state = self._start(problem, arithmetic, x, r)
+        problem.initial = self._residual(problem, state)
+        return state
 
     def _start(self, problem, arithmetic, x, r):
         step = problem.matrix.inverse * problem.matrix.real(self.omega)
@@ -93,13 +96,11 @@ class SsorConjugateGradients(Method):
         return {"residual": self._residual(problem, state)}
 
     def stopped(self, problem, state, measures):
-        """Report BREAKDOWN where a form that must be positive is not."""
-        floor = 10 * problem.arithmetic.unit_roundoff * problem.norm
-        return Status.BREAKDOWN if state.broken and measures["residual"] > floor else None
-
-    def patience(self, problem, arithmetic):
-        """Give up after 5 looks without progress, at 200 steps each if nobody watches."""
-        return 0, max(5, min(problem.b.size, 1000))
+        """Report BREAKDOWN and DIVERGED as `ConjugateGradients` does."""
+        residual, u = measures["residual"], problem.arithmetic.unit_roundoff
+        if state.broken and residual > 10 * u * problem.norm:
+            return Status.BREAKDOWN
+        return Status.DIVERGED if residual > max(problem.initial, problem.norm) / u else None
 
     def refresh(self, problem, state, arithmetic):
         """Start again from x with its true residual."""
@@ -160,7 +161,7 @@ def ssor_cg(
     steps : int, optional
         Make exactly this many steps and test nothing. Excludes rtol, atol and maxiter.
     x0 : array of shape (..., n), optional
-        Starting point; zero if None.
+        Starting point; zero if None, and where b is zero.
     precision, callback, check_every, history
         As for `cg`.
 
@@ -229,7 +230,7 @@ def ssor_cg(
     compiled = isinstance(a, CsrMatrix) and arithmetic.name in ("fp64", "fp32")
     if not compiled or b.ndim > 1 or b.size == 0:
         return _by_cg(a, b, omega, precision, options)
-    problem = RelaxationProblem(a, b, arithmetic)
+    problem = RelaxationProblem(a, b, arithmetic, zero_solves_zero=True)
     if maxiter is None and steps is None:
         options["maxiter"] = 10 * b.size
     return solve(SsorConjugateGradients(omega), problem, arithmetic, **options)

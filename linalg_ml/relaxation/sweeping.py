@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import dtype_name
+from linalg_ml._core.namespace import dtype_name, namespace
 from linalg_ml._core.result import Status
 from linalg_ml._core.solve import Method
 from linalg_ml._core.verdict import host
 from linalg_ml.krylov.krylov_method import DEFAULT_RTOL
+from linalg_ml.krylov.linear_system import columns, power_of_two
 from linalg_ml.relaxation.adaptive import improved, stage
 
 # Norms of b that are left as they are, by precision; others are scaled to about 1.
@@ -18,29 +19,32 @@ _SAFE = {"fp64": (1e-120, 1e120), "fp32": (1e-15, 1e15), "tf32": (1e-15, 1e15)}
 # Sweeps without a gain of one hundredth after which there is no hope; more where omega is near 2,
 # since the residual may first grow for some multiples of 1 / (2 - omega) sweeps.
 _PATIENCE, _HUMP, _PROGRESS = 2000, 20, 0.99
+# The residual is noise below so many units of u ||D x|| / (2 - omega), and its rate tells nothing.
+_NOISE = 4
 
 
 class RelaxationProblem:
     """A x = b with a prepared matrix.
 
-    Where the squares of b could overflow or vanish, and always in a short format, the sweeps see b
-    divided by a power of two, which rounds nothing.
+    Where the squares of b could overflow or vanish, and always in a short format, the sweeps see
+    each b divided by a power of two, which rounds nothing.
     """
 
-    def __init__(self, matrix, b, arithmetic, relative_to="rhs"):
+    def __init__(self, matrix, b, arithmetic, relative_to="rhs", zero_solves_zero=False):
         self.relative_to, self.arithmetic = relative_to, arithmetic
+        self.zero_solves_zero = zero_solves_zero  # then x0 is left where b is zero
         exact, self.factor = arithmetic, 1.0
         if arithmetic.dtype != b.dtype or arithmetic.name != "fp64":
             double = matrix.home == "numpy" or dtype_name(b) in ("float64", "complex128")
             exact = arithmetic.switch("fp64", b) if double else arithmetic.at_least_fp32(b)
         entered = exact.enter(b)
         self.norm = host(exact.norm(entered))
-        largest = self.norm if type(self.norm) is float else np.max(self.norm)
         low, high = _SAFE.get(arithmetic.name, (1.0, 1.0))
-        if not low < largest < high and 0 < largest < np.inf:
-            reach = 1000 if exact.name == "fp64" else 120
-            self.factor = float(np.ldexp(1.0, np.clip(np.frexp(largest)[1], -reach, reach)))
-            entered = entered / self.factor
+        sizes = np.asarray(self.norm)
+        sizes = sizes[(sizes > 0) & (sizes < np.inf)]
+        if sizes.size and not low < sizes.min() <= sizes.max() < high:
+            self.factor = power_of_two(self.norm, 1000 if exact.name == "fp64" else 120)
+            entered = entered / columns(self.factor, entered)
         self._exact_arithmetic = exact
         self.matrix = self.exact = matrix.under(arithmetic)
         if exact is arithmetic:
@@ -60,9 +64,23 @@ class RelaxationProblem:
         n = self.matrix.shape[-1]
         shape = (*self.norm.shape, n) if hasattr(self.norm, "shape") else (n,)
         checks.same_shape(x0, shape, "x0")
-        if self.factor != 1:
-            x0 = x0 / self.factor
+        if self.is_scaled:
+            x0 = x0 / columns(self.factor, x0)
+        if self.zero_solves_zero:
+            xp = namespace(x0)
+            x0 = xp.where(columns(self.norm, x0) == 0, xp.zeros_like(x0), x0)
         return self.matrix.enter(self.arithmetic.enter(x0))
+
+    @property
+    def is_scaled(self):
+        """Say whether the sweeps see another right-hand side than the caller's."""
+        return type(self.factor) is not float or self.factor != 1
+
+    def rounding_floor(self, x):
+        """Return u ||D x||, about what rounding x leaves of ||b - A x||."""
+        wide = self.arithmetic.wide
+        size = host(self.arithmetic.norm(wide(self.matrix.times_diagonal(wide(x)))))
+        return self._scaled(self.arithmetic.unit_roundoff * size)
 
     def residual_norm(self, x):
         """Return ||b - A x|| as the sweeps see it."""
@@ -75,12 +93,12 @@ class RelaxationProblem:
         return self._scaled(self.exact.residual_norm(self.exact_b, x))
 
     def _scaled(self, norm):
-        return norm if type(norm) is float and self.factor == 1 else host(norm) * self.factor
+        return norm if type(norm) is float and not self.is_scaled else host(norm) * self.factor
 
     def output(self, x):
         """Return x in the ordering and the type of the caller."""
         x = self.arithmetic.leave(self.matrix.leave(x))
-        return x if self.factor == 1 else x * self.factor
+        return x * columns(self.factor, x) if self.is_scaled else x
 
 
 @dataclass
@@ -175,6 +193,9 @@ class Sor(Method):
             residual = problem.residual_norm(state.x)
         if state.since < length:
             state.before = residual
+            return
+        if residual <= _NOISE / (2 - state.omega) * problem.rounding_floor(state.x):
+            state.since = 0
             return
         rate = (residual / state.before) ** (1 / last) if state.before > 0 else 0.0
         state.omega, state.since = improved(state.omega, rate), 0

@@ -157,6 +157,13 @@ def test_wrong_arguments(call, error, message):
 # Ritz vectors and deflation ---------------------------------------------------------------------
 
 
+def test_ritz_vectors_of_what_is_not_finite():
+    a = np.eye(3)
+    for given, start in ((a * np.nan, np.ones(3)), (a, np.array([1.0, np.nan, np.inf]))):
+        values, vectors = ritz_vectors(given, start, 2)
+        assert np.isnan(values).all() and np.isnan(vectors).all()
+
+
 def test_ritz_vectors(xp):
     dtype = "complex64"
     a = symmetric_with_eigenvalues(np.r_[-3.0, np.linspace(0, 1, 20), 5], rng=0, dtype=dtype)

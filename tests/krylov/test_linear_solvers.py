@@ -8,6 +8,7 @@ import scipy.sparse.linalg
 from linalg_ml import Status, cg, deflated_cg, gmres, minres
 from linalg_ml.krylov import jacobi
 from linalg_ml.problems import conditioned, symmetric_with_eigenvalues
+from linalg_ml.relaxation import ssor_cg
 from tests.krylov.poisson import poisson
 
 SOLVERS = {"cg": cg, "minres": minres, "gmres": gmres, "deflated_cg": deflated_cg}
@@ -339,3 +340,55 @@ def test_against_a_direct_solver_on_ill_conditioned_systems(solver):
         result = solver(a, b, rtol=1e-6, maxiter=3000)
         assert result.converged == (np.linalg.norm(b - a @ result.x) <= 1e-6 * np.linalg.norm(b))
         assert np.all(np.isfinite(result.x))
+
+
+# What a residual that is not monotone, or cannot fall, is taken for --------------------------
+
+
+def biharmonic(n):
+    stencil = [1.0, -4.0, 6.0, -4.0, 1.0]
+    return scipy.sparse.diags_array(stencil, offsets=[-2, -1, 0, 1, 2], shape=(n, n)).tocsr()
+
+
+def test_the_residual_of_cg_may_rise_for_long():
+    """With a condition of 2e7 it is above that of the start for more than n steps."""
+    a, b = biharmonic(200), np.ones(200)
+    steps = []
+    _, info = scipy.sparse.linalg.cg(a, b, rtol=1e-5, callback=lambda x: steps.append(1))
+    assert info == 0
+    result = cg(a, b, maxiter=10**5)
+    assert result.converged and abs(result.nit - len(steps)) < 0.1 * len(steps)
+    assert ssor_cg(a, b, omega=1.0, history=True).converged
+
+
+def test_cg_tells_growth_from_stagnation(rng):
+    """An inconsistent semidefinite system: the iterate grows without bound."""
+    a = biharmonic(50).toarray()
+    a[0, :] = a[:, 0] = 0
+    b = rng.standard_normal(50)
+    result = cg(a, b, maxiter=10**4)
+    assert result.status is Status.DIVERGED and result.residual < 1e40
+    both = cg(a, np.stack([b, a @ b]), maxiter=10**4)
+    assert both.statuses[0] is Status.DIVERGED and both.statuses[1] is not Status.DIVERGED
+    assert minres(a, b, maxiter=10**4).status is Status.SINGULAR
+
+
+def test_a_system_that_the_subspace_solves_is_solved():
+    """What is left of the residual is rounding errors, of which r^H z may be negative."""
+    for n in (10, 20, 30):
+        for seed in range(5):
+            b = np.random.default_rng(seed).standard_normal(n)
+            result = deflated_cg(poisson(n, dimensions=1), b, subspace=n)
+            assert result.converged and result.nit == 0, result
+
+
+def test_an_operator_may_reuse_its_memory(solver):
+    a, b, _ = system()
+    memory = np.empty_like(b)
+    result = solver(lambda x: np.matmul(a, x, out=memory), b, rtol=1e-10)
+    assert result.converged and residual(a, b, result.x) < 2e-10
+
+
+def test_shapes_are_compared_without_unknowns_too(solver):
+    with pytest.raises(ValueError, match=r"a must have shape \(0, 0\)"):
+        solver(np.eye(3), np.zeros(0))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from linalg_ml import relaxation
+from linalg_ml import Status, relaxation
 from linalg_ml.relaxation import GridLaplacian, sor, surrogates
 from tests.relaxation.grids import laplacian, rhs, unstructured
 
@@ -27,6 +27,24 @@ def test_adaptive_omega_is_near_the_best(points, ordering):
         result = sor(a, b, omega="adaptive", rtol=RTOL)
         assert result.converged and result.nit <= 1.4 * known + 10
         assert 1 < result.omega <= 2 - 0.7 * (2 - best)
+
+
+@pytest.mark.parametrize(
+    ("precision", "rtol"), [("bf16", 1e-2), ("fp16", 1e-3), ("fp32", 1e-7), ("fp64", 1e-15)]
+)
+@pytest.mark.parametrize("kind", ["csr", "full", "grid"])
+def test_adaptive_omega_is_not_led_astray_by_rounding(precision, rtol, kind):
+    """At the limit of the precision the residual tells nothing: omega stays, and the sweeps end."""
+    a = laplacian(16)
+    b = np.random.default_rng(0).standard_normal(256)
+    b = b if precision == "fp64" else b.astype(np.float32)
+    given = {"csr": a, "full": a.toarray().astype(b.dtype), "grid": GridLaplacian((16, 16))}[kind]
+    best = relaxation.optimal_omega(a)
+    result = sor(given, b, omega="adaptive", precision=precision, rtol=rtol)
+    assert result.status is Status.STAGNATED or result.converged
+    assert result.nit < 10000 and result.omega < best + 0.5 * (2 - best)
+    known = sor(given, b, omega=best, precision=precision, rtol=rtol)
+    assert result.residual < 4 * known.residual
 
 
 def test_adaptive_omega_in_chunks():

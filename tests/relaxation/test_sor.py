@@ -178,6 +178,47 @@ def test_the_size_of_the_right_hand_side_changes_nothing(size):
     np.testing.assert_allclose(small.x / size, expected.x, rtol=1e-7)
 
 
+def test_each_right_hand_side_of_a_stack_has_its_size():
+    a, b = laplacian(6), rhs("tg", 6)
+    stack = np.stack([b, 1e-160 * b, 1e160 * b, 0 * b])
+    start = sor(a, stack, omega=1.4, rtol=1e-9).x
+    for x0 in (None, start * np.array([1, 1.01, 1, 1])[:, None]):
+        result = sor(a, stack, omega=1.4, rtol=1e-9, x0=x0)
+        assert result.converged
+        for row, size in zip(result.x, (1, 1e-160, 1e160, 1), strict=True):
+            target = np.linalg.norm(b) if row.any() else 0.0
+            assert np.linalg.norm(b * row.any() - a @ (row / size)) <= 1e-9 * target
+
+
+@pytest.mark.parametrize("a", [laplacian(6), relaxation.GridLaplacian((6, 6))], ids=["csr", "grid"])
+def test_a_right_hand_side_of_zero_is_solved_by_zero(a):
+    """For no sweep ends there; where something else was asked for, sweeps are made."""
+    b, x0 = np.zeros(36), rhs("tg", 6)
+    for solve in (sor, relaxation.chebyshev_sor, relaxation.ssor_cg):
+        omega = {} if solve is relaxation.chebyshev_sor else {"omega": 1.4}
+        result = solve(a, b, x0=x0, **omega)
+        assert result.converged and result.nit == 0 and not result.x.any()
+        assert solve(a, b, x0=x0, steps=2, **omega).x.any() or solve is relaxation.ssor_cg
+    assert sor(a, b, x0=x0, relative_to="initial", rtol=1e-3).nit > 5
+    assert sor(a, b, x0=x0, atol=1e-3).nit > 5
+    both = sor(a, np.stack([b, x0]), x0=np.stack([x0, x0]))
+    assert both.converged and not both.x[0].any() and both.x[1].any()
+
+
+def test_a_full_matrix_is_prepared_as_it_was():
+    a = laplacian(6).toarray()
+    prepared = prepare(a)
+    expected = sor(prepared, rhs("tg", 6)).x
+    a *= 2
+    np.testing.assert_array_equal(sor(prepared, rhs("tg", 6)).x, expected)
+
+
+def test_chebyshev_with_one_color():
+    result = relaxation.chebyshev_sor(scipy.sparse.diags_array([1.0, 2.0, 4.0]), np.ones(3))
+    np.testing.assert_array_equal(result.x, [1, 0.5, 0.25])
+    assert result.converged and result.nit == 1
+
+
 def test_prepared_matrices(rng):
     a, b = unstructured(), rng.standard_normal(60)
     for options in ({}, {"ordering": "multicolor"}, {"block_size": 3}):
