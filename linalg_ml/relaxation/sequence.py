@@ -14,6 +14,7 @@ import numpy as np
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import namespace
 from linalg_ml._core.result import Status
+from linalg_ml._core.solve import asks_to_stop
 from linalg_ml.relaxation.sequence_costs import Comparison, cost_function
 from linalg_ml.relaxation.tuner import Tuner, arms_argument
 
@@ -47,7 +48,7 @@ class SequenceResult:
     comparison : Comparison or None
         What other choices would have cost, if asked for.
     x : array or None
-        The solution of the last system.
+        The last solution without NaN or infinity; ``x0`` if there was none.
     total : float
         Sum of the costs.
     failures : list of int
@@ -115,7 +116,7 @@ def solve_sequence(
     solver : "sor", "ssor-cg" or callable
         ``solver(a, b, omega, **options)`` returning a `Result`; one that takes ``omega`` by name
         alone, as `sor` and `ssor_cg` do, is called that way. It must take ``x0`` with
-        ``warm_start``, and ``maxiter`` with ``budget``.
+        ``warm_start`` or ``x0``, and ``maxiter`` with ``budget``.
     contexts : iterable of float or callable, optional
         What the tuner is told about each system before it is solved; a function of (a, b).
     cost : "iterations", "seconds" or callable
@@ -124,7 +125,7 @@ def solve_sequence(
     warm_start : bool
         Start each solve from the solution before it, the first from ``x0``.
     x0 : array, optional
-        Starting point of the first solve.
+        Starting point of the first solve, also without ``warm_start``.
     budget : int, optional
         Bounds what a bad choice can cost: a system that is not solved within so many
         iterations is handed to the ``fallback``, and both are charged. Replaces ``maxiter`` in
@@ -166,6 +167,9 @@ def solve_sequence(
     Nothing is solved twice unless ``compare`` or ``optimal`` ask for it. A system that was not
     solved is recorded with its status, charged, and does not end the sequence; after one whose
     x is not finite a warm start goes back to the last that was.
+
+    A system solved without a step and for nothing is not told to the tuner, since every omega
+    would have done: one whose right-hand side is zero, or that starts from its solution.
 
     The best fixed omega and the best omega for each system, which `Comparison` reports, are known
     only afterwards. With a warm start they are compared along the solutions found.
@@ -235,7 +239,9 @@ def solve_sequence(
         if system is None:
             break
         result = run.solve(*_parts(system, number, context_of))
-        if callback is not None and callback(number, result, run.omegas[-1], run.costs[-1]) is True:
+        if callback is not None and asks_to_stop(
+            callback(number, result, run.omegas[-1], run.costs[-1])
+        ):
             break
     return run.report()
 
@@ -278,7 +284,10 @@ class _Run:
         if failed:
             least = self.failure_cost
             told = max(cost, max(self.costs, default=0.0) if least is None else least)
-        self.tuner.tell(told)
+        if result.converged and result.nit == cost == 0:
+            self.tuner.cancel()  # every omega would have done
+        else:
+            self.tuner.tell(told)
         if self.compare is not None:
             solved = [self._timed(self.solver, a, b, arm, self._start()) for arm in self.compare]
             self.others.append([(cost, not _failed(result)) for result, cost in solved])
@@ -311,7 +320,8 @@ class _Run:
         return result, cost + more, True
 
     def _start(self):
-        return {"x0": self.x} if self.warm_start and self.x is not None else {}
+        first = not self.costs
+        return {"x0": self.x} if self.x is not None and (self.warm_start or first) else {}
 
     def _timed(self, solver, a, b, omega, start, **options):
         began = perf_counter()
@@ -326,7 +336,7 @@ class _Run:
         comparison = None
         if self.compare is not None or self.optimal is not None:
             arms = self.compare or ()
-            others = np.array(self.others, dtype=float).reshape(-1, len(arms), 2)
+            others = np.array(self.others, dtype=float).reshape(len(self.costs), len(arms), 2)
             optima = None if self.optimal is None else np.array(self.optima)
             comparison = Comparison(arms, others[..., 0], others[..., 1] > 0, optima)
         return SequenceResult(
@@ -346,6 +356,9 @@ def _failed(result):
 
 
 def _is_finite(x):
+    """Whether there is an x, without NaN or infinity."""
+    if x is None:
+        return False
     xp = namespace(x)
     return bool(xp.all(xp.isfinite(x)))
 

@@ -88,9 +88,9 @@ class Comparison:
         Cost of each system with the omega that ``optimal`` returned for it.
     best_fixed : tuple (arm, total) or None
         The arm of least total cost among those that solved every system; None if there is none.
-    best_of_each : float
+    best_of_each : float or None
         Sum over the systems of the least cost among the arms that solved it; of all arms where
-        none did.
+        none did. None if no arms were compared.
     instance_optimal : float or None
         Sum of ``optimal_costs``.
     """

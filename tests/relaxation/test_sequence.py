@@ -11,6 +11,7 @@ from linalg_ml.relaxation import (
     Fixed,
     Price,
     TsallisINF,
+    UnimodalThompson,
     optimal_omega,
     solve_sequence,
 )
@@ -99,6 +100,29 @@ def test_warm_starts():
         same, tuner=Fixed(1.3), solver=ssor_cg, warm_start=True, x0=warm.results[0].x
     )
     assert first.total == 0
+
+
+def test_x0_starts_the_first_solve_with_a_warm_start_or_without():
+    b = np.ones(100)
+    x0 = np.linalg.solve(A.toarray(), b)
+    done = solve_sequence([(A, b)] * 2, tuner=Fixed(1.3), x0=x0, compare=True, optimal=lambda *_: 1)
+    cold = solve_sequence([(A, b)], tuner=Fixed(1.3))
+    assert done.costs.tolist() == done.comparison.costs[:, 0].tolist() == [0, cold.total]
+    assert done.comparison.optimal_costs[0] == 0
+
+
+def test_a_system_solved_without_a_step_says_nothing_of_omega():
+    """It is charged, but not told: with mean cost 0 its arm would be the best for long."""
+    b = np.ones(100)
+    tuner = UnimodalThompson(OMEGAS, rng=0)
+    posed = [(A, right) for right in (b, 0 * b, 2 * b, 0 * b)]
+    done = solve_sequence(posed, tuner=tuner, solver=ssor_cg, warm_start=True)
+    assert done.converged.all() and done.costs[[1, 3]].tolist() == [0, 0]
+    assert not done.x.any()
+    assert tuner.rounds == 2 and done.omegas == [1.9, 1.6, 1.6, 1.3]
+    dear = Spy(1.3)
+    done = solve_sequence(posed, tuner=dear, solver=ssor_cg, cost=Price(setup=7))
+    assert dear.told == done.costs.tolist() and dear.told[1] == 7  # the setup is paid
 
 
 def test_time_steps_know_the_solution_before():
@@ -219,6 +243,26 @@ def test_failures_are_recorded_charged_and_dear():
     assert tuner.told == [500]
 
 
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_system_without_a_solution_is_a_failure(warm_start):
+    """Its preconditioner returned NaN before there was an x."""
+
+    def solver(a, b, omega, **options):
+        bad = omega == 2 and b[0] == 2
+        return cg(a, b, M=(lambda r: r * np.nan) if bad else None, **options)
+
+    ones = np.ones(100)
+    posed = [(A, ones), (A, 2 * ones), (A, 3 * ones)]
+    options = {"solver": solver, "warm_start": warm_start}
+    alone = solve_sequence(posed, tuner=Fixed(2), compare=True, **options)
+    assert alone.results[1].x is None and alone.failures == [1]
+    assert alone.comparison.converged[:, 0].tolist() == [True, False, True]
+    done = solve_sequence(posed, tuner=Fixed(2), budget=99, fallback=1, **options)
+    assert done.converged.all() and done.fell_back.tolist() == [False, True, False]
+    last = solve_sequence(posed[:2], tuner=Fixed(2), **options)
+    assert np.array_equal(last.x, alone.results[0].x)  # the last there was
+
+
 def test_running_into_maxiter_is_a_failure():
     done = solve_sequence(systems(3), tuner=Fixed(1.0), solver=ssor_cg, maxiter=2)
     assert done.failures == [0, 1, 2] and done.total == 6
@@ -260,6 +304,15 @@ def test_comparison_with_what_is_known_afterwards():
     assert np.array_equal(done.costs, table[np.arange(20), chosen])
 
 
+def test_the_best_omega_of_each_system_without_other_arms():
+    comparison = solve_sequence(systems(), tuner=Fixed(1.3), optimal=lambda *_: 1.3).comparison
+    alone = solve_sequence(systems(), tuner=Fixed(1.3))
+    assert comparison.optimal_costs.tolist() == alone.costs.tolist()
+    assert comparison.instance_optimal == alone.total
+    assert comparison.costs.shape == comparison.converged.shape == (6, 0)
+    assert comparison.best_fixed is None and comparison.best_of_each is None
+
+
 def test_comparison_leaves_out_arms_that_fail():
     done = solve_sequence(
         systems(3), tuner=Fixed(1.3), solver=ssor_cg, compare=[0.001, 1.3], maxiter=20, rtol=1e-8
@@ -279,7 +332,8 @@ def test_an_arm_that_failed_early_is_not_the_best():
     assert Comparison((1.0, 1.5), costs[:2], converged[:2], None).best_fixed == (1.5, 19.0)
 
 
-def test_nothing_is_read_ahead_and_a_callback_ends_it():
+@pytest.mark.parametrize("true", [True, np.True_])
+def test_nothing_is_read_ahead_and_a_callback_ends_it(true):
     drawn = []
 
     def generate():
@@ -287,9 +341,10 @@ def test_nothing_is_read_ahead_and_a_callback_ends_it():
             drawn.append(t)
             yield system
 
-    done = solve_sequence(
-        generate(), tuner=Fixed(1.3), solver=ssor_cg, callback=lambda t, *_: t == 3
-    )
+    def callback(t, *_):
+        return true if t == 3 else t  # no other answer ends it
+
+    done = solve_sequence(generate(), tuner=Fixed(1.3), solver=ssor_cg, callback=callback)
     assert drawn == [0, 1, 2, 3] and len(done.costs) == 4
 
 
