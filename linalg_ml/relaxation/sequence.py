@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from inspect import Parameter, signature
 from itertools import count as naturals
 from time import perf_counter
@@ -15,14 +14,14 @@ from linalg_ml._core import checks
 from linalg_ml._core.namespace import namespace
 from linalg_ml._core.result import Status
 from linalg_ml._core.solve import asks_to_stop
-from linalg_ml.relaxation.sequence_costs import Comparison, cost_function
+from linalg_ml.relaxation.sequence_costs import Comparison, Price, cost_function
+from linalg_ml.relaxation.sor import RULES, sor, ssor
+from linalg_ml.relaxation.ssor_cg import ssor_cg
 from linalg_ml.relaxation.tuner import Tuner, arms_argument
 
-# Loaded when they are asked for.
-_SOLVERS = {
-    "sor": ("linalg_ml.relaxation.sor", "sor"),
-    "ssor-cg": ("linalg_ml.relaxation.ssor_cg", "ssor_cg"),
-}
+_SOLVERS = {"sor": sor, "ssor-cg": ssor_cg}
+# What the solvers of omega between 0 and 2 take for omega besides numbers.
+_RULES = ((sor, RULES), (ssor, ("young",)), (ssor_cg, ()))
 # What leaves no x worth starting from.
 _UNUSABLE = (Status.DIVERGED, Status.BREAKDOWN, Status.NONFINITE_INPUT)
 
@@ -120,8 +119,8 @@ def solve_sequence(
     contexts : iterable of float or callable, optional
         What the tuner is told about each system before it is solved; a function of (a, b).
     cost : "iterations", "seconds" or callable
-        What is to be made small in sum. A function of (result, omega) returns a number >= 0;
-        see `Price` for arms of unequal price.
+        What is to be made small in sum. A function of (result, omega) returns a number >= 0,
+        omega None for a fallback that is a function; see `Price` for arms of unequal price.
     warm_start : bool
         Start each solve from the solution before it, the first from ``x0``.
     x0 : array, optional
@@ -160,7 +159,8 @@ def solve_sequence(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, or a system is none.
+        If an argument does not fit, or a system is none. Arms and fallback that `sor` or
+        `ssor_cg` do not take, and those without a `Price`, are found before the first solve.
 
     Notes
     -----
@@ -218,12 +218,16 @@ def solve_sequence(
         )
     if optimal is not None and not callable(optimal):
         raise TypeError(f"optimal must be a function of (a, b, context), got {optimal!r}")
-    solver = _solver(solver)
+    if not callable(solver):
+        solver = _SOLVERS[checks.choice(solver, tuple(_SOLVERS), "solver")]
+    _check_omegas(solver, cost, tuner, compare, fallback)
+    solver = _by_position(solver)
     run = _Run(
         tuner=tuner,
         solver=solver,
         fallback=_fallback(fallback, solver),
         cost=cost_function(cost),
+        price=cost if isinstance(cost, Price) else None,
         warm_start=warm_start,
         budget=None if budget is None else checks.count(budget, "budget"),
         failure_cost=failure_cost,
@@ -254,6 +258,7 @@ class _Run:
     solver: Callable
     fallback: tuple | None
     cost: Callable
+    price: Price | None
     warm_start: bool
     budget: int | None
     failure_cost: float | None
@@ -292,8 +297,7 @@ class _Run:
             solved = [self._timed(self.solver, a, b, arm, self._start()) for arm in self.compare]
             self.others.append([(cost, not _failed(result)) for result, cost in solved])
         if self.optimal is not None:
-            best = self.optimal(a, b, context)
-            self.optima.append(self._timed(self.solver, a, b, best, self._start())[1])
+            self.optima.append(self._optimum(a, b, self.optimal(a, b, context)))
         self.omegas.append(omega)
         self.costs.append(cost)
         self.converged.append(bool(result.converged))
@@ -318,6 +322,11 @@ class _Run:
         solver, omega = self.fallback
         result, more = self._timed(solver, a, b, omega, start)
         return result, cost + more, True
+
+    def _optimum(self, a, b, omega):
+        if self.price is not None and not self.price.knows(omega):
+            return np.nan  # what is only compared must not end the sequence
+        return self._timed(self.solver, a, b, omega, self._start())[1]
 
     def _start(self):
         first = not self.costs
@@ -363,11 +372,26 @@ def _is_finite(x):
     return bool(xp.all(xp.isfinite(x)))
 
 
-def _solver(solver):
+def _check_omegas(solver, cost, tuner, compare, fallback):
+    """Raise unless all omegas known beforehand have a price, and the solver takes them."""
+    known = {"each arm of tuner": tuner.arms, "each arm of compare": compare or ()}
+    if fallback is not None:
+        known["fallback"] = [None if callable(fallback) else fallback]
+    rules = next((rules for own, rules in _RULES if own is solver), None)
+    for name, omegas in known.items():
+        for omega in omegas:
+            if isinstance(cost, Price) and not cost.knows(omega):
+                raise ValueError(f"cost must have a price for {name}, but has none for {omega!r}")
+            if rules is None or (name == "fallback" and callable(fallback)):
+                continue
+            if rules and isinstance(omega, str):
+                checks.choice(omega, rules, name)
+            else:
+                checks.number(omega, name, above=0, below=2)
+
+
+def _by_position(solver):
     """Return a function of (a, b, omega, **options)."""
-    if not callable(solver):
-        module, name = _SOLVERS[checks.choice(solver, tuple(_SOLVERS), "solver")]
-        solver = getattr(import_module(module), name)
     if not _by_name_alone(solver, "omega"):
         return solver
     return lambda a, b, omega, **options: solver(a, b, omega=omega, **options)

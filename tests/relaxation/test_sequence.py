@@ -173,6 +173,66 @@ def test_an_unequal_price_changes_the_choice():
     assert last[1.0] > 80 and last[10.0] < 20
 
 
+def test_prices_of_a_fallback_and_of_the_best_omega():
+    """A fallback that is a function has the price of None; no price is no reason to end."""
+    price = Price(setup={0.01: 1, 1.3: 2, None: 50})
+    options = {"tuner": Fixed(0.01), "solver": ssor_cg, "cost": price, "budget": 5}
+    done = solve_sequence(systems(), fallback=plain_cg, optimal=lambda *_: 1.3, **options)
+    assert done.costs.tolist() == [1 + 5 + 50 + result.nit for result in done.results]
+    assert np.isfinite(done.comparison.optimal_costs).all()
+    omegas = iter([1.3, 1.7, 1.3, 1.7, 1.7, 1.3])
+    done = solve_sequence(systems(), fallback=1.3, optimal=lambda *_: next(omegas), **options)
+    unknown = [False, True, False, True, True, False]
+    assert np.isnan(done.comparison.optimal_costs).tolist() == unknown
+    assert np.isnan(done.comparison.instance_optimal) and done.converged.all()
+
+
+def refuse(*_):
+    raise AssertionError("solved before the arguments were checked")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tuner": Fixed(1.7)}, "cost must have a price for each arm of tuner, but has none for 1"),
+        ({"compare": [1.5, 1.3]}, "a price for each arm of compare, but has none for 1.3"),
+        ({"budget": 5, "fallback": 1.3}, "a price for fallback, but has none for 1.3"),
+        ({"budget": 5, "fallback": refuse}, "a price for fallback, but has none for None"),
+    ],
+)
+@pytest.mark.parametrize("which", ["setup", "per_iteration"])
+def test_prices_are_looked_up_before_the_first_solve(options, message, which):
+    options = {"tuner": Fixed(1.5), "cost": Price(**{which: {1.5: 1}}), **options}
+    with pytest.raises(ValueError, match=message):
+        solve_sequence(refuse, solver=refuse, **options)
+
+
+@pytest.mark.parametrize(
+    "solver", ["sor", "ssor-cg", relaxation.sor, relaxation.ssor, relaxation.ssor_cg]
+)
+def test_omegas_are_checked_before_the_first_solve(solver):
+    for options, name in (
+        ({"tuner": TsallisINF([1.0, 2.0])}, "each arm of tuner must be < 2, got 2.0"),
+        ({"tuner": TsallisINF([1.0, 0])}, "each arm of tuner must be > 0, got 0"),
+        ({"tuner": Fixed("jung")}, "each arm of tuner must be "),
+        ({"compare": [1.0, 2.5]}, "each arm of compare must be < 2, got 2.5"),
+        ({"budget": 5, "fallback": -1}, "fallback must be > 0, got -1"),
+        ({"budget": 5, "fallback": "smart"}, "fallback must be"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=name):
+            solve_sequence(refuse, solver=solver, **{"tuner": Fixed(1.5), **options})
+
+
+def test_rules_are_omegas_too():
+    arms = [1.3, "young", "adaptive"]
+    done = solve_sequence(systems(), tuner=Fixed("young"), compare=arms, budget=5, fallback=1.3)
+    assert done.converged.all() and done.comparison.arms == (1.3, "young", "adaptive")
+    own = solve_sequence(
+        systems(), tuner=Fixed(2.5), solver=lambda a, b, shift, **options: cg(a, b, **options)
+    )
+    assert own.converged.all()  # what other solvers take is for them to say
+
+
 def test_the_budget_bounds_a_bad_choice():
     tuner = Spy(0.01)
     done = solve_sequence(
