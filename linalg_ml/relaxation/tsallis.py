@@ -145,7 +145,7 @@ class TsallisINF(Tuner):
         self.scale = None if scale is None else checks.number(scale, "scale", above=0)
         d = len(self.arms)
         self._losses, self._total, self._z = np.zeros(d), 0.0, 1.0
-        self._baselines = None if estimator == "importance" else np.zeros(d)
+        self._baselines = np.zeros(0 if estimator == "importance" else d)
         self.probabilities = np.full(d, 1 / d)
 
     def eta(self):
@@ -160,7 +160,7 @@ class TsallisINF(Tuner):
 
     def _choose(self, context):
         scale, losses = self.scale or self._mean_loss(), self._losses
-        if self._baselines is not None:
+        if self._baselines.size:
             losses = losses + scale * self._baselines
         index, self._z = kernels("numpy").tsallis_draw(
             losses, 2 * scale / self.eta(), self._z, self.rng.random(), self.probabilities
@@ -171,5 +171,5 @@ class TsallisINF(Tuner):
         loss, p = self._loss(cost), self.probabilities
         self._total += loss
         self._losses[index] += loss / p[index]
-        if self._baselines is not None:  # in units of the scale, whatever it will be
+        if self._baselines.size:  # in units of the scale, whatever it will be
             kernels("numpy").add_baselines(self._baselines, p, _ENOUGH / self.rounds, index)
