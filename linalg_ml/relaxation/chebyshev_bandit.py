@@ -76,7 +76,7 @@ class ChebCB(Tuner):
     >>> for c in contexts:
     ...     omega = tuner.ask(c)
     ...     tuner.tell(20 + 100 * abs(omega - 1 - c))
-    >>> [tuner.arms[tuner.predict(c).argmin()] for c in (0.1, 0.5, 0.9)]
+    >>> [tuner.best_for(c) for c in (0.1, 0.5, 0.9)]
     [1.0, 1.5, 1.9]
     """
 
@@ -121,6 +121,11 @@ class ChebCB(Tuner):
         features = self._polynomials(context_argument(context, self.context_range))
         losses = self._unit() * (self._theta @ features)
         return self.least_cost + np.ldexp(losses, self._exponent())
+
+    def best_for(self, context):
+        """Return the arm of least cost as the fit has it; None before the first round."""
+        best = self.predict(context).argmin()
+        return self.arms[best] if self.rounds else None
 
     def _k(self):
         return self.scale or self._largest or 1.0

@@ -85,6 +85,8 @@ class TsallisINF(Tuner):
     ----------
     probabilities : ndarray of shape (d,)
         With which the arm asked for last was drawn.
+    best : object
+        The arm most probable now, that of least estimated loss; None before the first round.
 
     Notes
     -----
@@ -121,6 +123,8 @@ class TsallisINF(Tuner):
     ...     tuner.tell(20 + 100 * abs(omega - 1.5))
     >>> tuner.probabilities.round(1)
     array([0., 1., 0.])
+    >>> tuner.best
+    1.5
     """
 
     _state = ("_losses", "_baselines", "_total", "_z", "probabilities")
@@ -148,6 +152,10 @@ class TsallisINF(Tuner):
         self._baselines = np.zeros(0 if estimator == "importance" else d)
         self.probabilities = np.full(d, 1 / d)
 
+    @property
+    def best(self):
+        return None if not self.rounds else self.arms[self._estimates(self._scale()).argmin()]
+
     def eta(self):
         """Return the step size of the round to come."""
         if self.horizon is not None:
@@ -158,12 +166,21 @@ class TsallisINF(Tuner):
         mean = self._total / self.rounds if self.rounds else 0.0
         return mean if mean > 0 else 1.0
 
+    def _scale(self):
+        return self.scale or self._mean_loss()
+
+    def _estimates(self, scale):
+        """Return the cumulative estimated losses L."""
+        return self._losses + scale * self._baselines if self._baselines.size else self._losses
+
     def _choose(self, context):
-        scale, losses = self.scale or self._mean_loss(), self._losses
-        if self._baselines.size:
-            losses = losses + scale * self._baselines
+        scale = self._scale()
         index, self._z = kernels("numpy").tsallis_draw(
-            losses, 2 * scale / self.eta(), self._z, self.rng.random(), self.probabilities
+            self._estimates(scale),
+            2 * scale / self.eta(),
+            self._z,
+            self.rng.random(),
+            self.probabilities,
         )
         return index
 

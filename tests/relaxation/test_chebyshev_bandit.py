@@ -89,6 +89,16 @@ def test_it_finds_the_best_arm_of_each_context(rng):
     assert np.abs(costs[-300:]).mean() < 0.1
 
 
+def test_the_best_arm_of_a_context(rng):
+    tuner = ChebCB("abc", context_range=(0, 1), rng=0)
+    assert tuner.best_for(0.5) is None
+    for _ in range(300):
+        context = rng.random()
+        arm = "abc".index(tuner.ask(context))
+        tuner.tell(10 + 50 * abs(arm / 2 - context))
+    assert [tuner.best_for(context) for context in (-1, 0.1, 0.5, 0.9)] == ["a", "a", "b", "c"]
+
+
 def test_contexts_outside_count_as_the_nearer_end():
     tuner = ChebCB(range(3), context_range=(0, 1), rng=0)
     for context in (-5.0, 0.0, 9.0, 1.0):

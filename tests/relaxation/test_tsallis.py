@@ -127,6 +127,19 @@ def test_the_settings_of_the_theory(rng):
         TsallisINF(range(4), horizon=100, rate=2.0)
 
 
+@pytest.mark.parametrize("estimator", ["importance", "reduced-variance"])
+def test_the_best_arm_is_the_most_probable_one(rng, estimator):
+    tuner = TsallisINF(range(8), rng=0, estimator=estimator)
+    assert tuner.best is None
+    for row in table(rng, 300):
+        best = tuner.best
+        arm = tuner.ask()
+        assert best is None or tuner.probabilities[best] == tuner.probabilities.max()
+        assert tuner.best == best  # before the answer nothing is known
+        tuner.tell(row[arm])
+    assert tuner.best == 5
+
+
 def test_costs_below_the_least_count_as_the_least():
     tuner = TsallisINF(range(3), rng=0, least_cost=1)
     for _ in range(20):
