@@ -92,6 +92,11 @@ class Progress:
         return self._solution()
 
 
+def asks_to_stop(answer):
+    """Return whether a callback returned True; no other answer stops."""
+    return isinstance(answer, (bool, np.bool_)) and bool(answer)
+
+
 class Run(NamedTuple):
     """Where an iteration stands; pass it to `iterate` as ``state`` to go on."""
 
@@ -409,7 +414,7 @@ class _Loop:
         if self.callback is None:
             return False
         method, problem, state, arithmetic = self.method, self.problem, self.state, self.arithmetic
-        answer = self.callback(
-            Progress(self.nit, measures, lambda: _solution(method, problem, state, arithmetic)[0])
+        progress = Progress(
+            self.nit, measures, lambda: _solution(method, problem, state, arithmetic)[0]
         )
-        return isinstance(answer, (bool, np.bool_)) and bool(answer)
+        return asks_to_stop(self.callback(progress))

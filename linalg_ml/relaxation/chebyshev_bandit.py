@@ -1,12 +1,17 @@
 """ChebCB: learn the cost of each arm as a function of the context."""
 
-from math import log, pi, sqrt
+from math import frexp, ldexp, log, pi, sqrt
 
 import numpy as np
 
 from linalg_ml._core import checks
 from linalg_ml.kernels.dispatch import kernels
 from linalg_ml.relaxation.tuner import Tuner, context_argument, context_range_argument
+
+# In units of K: what a cost or C L counts as at most. Its square is far from overflow.
+_FAR = 1e100
+# What the squared errors and the tail of the series count as at least; eta stays finite.
+_LEAST = 1e-200
 
 
 class ChebCB(Tuner):
@@ -71,7 +76,7 @@ class ChebCB(Tuner):
     >>> for c in contexts:
     ...     omega = tuner.ask(c)
     ...     tuner.tell(20 + 100 * abs(omega - 1 - c))
-    >>> [tuner.arms[tuner.predict(c).argmin()] for c in (0.1, 0.5, 0.9)]
+    >>> [tuner.best_for(c) for c in (0.1, 0.5, 0.9)]
     [1.0, 1.5, 1.9]
     """
 
@@ -101,9 +106,11 @@ class ChebCB(Tuner):
             raise ValueError("horizon needs scale and lipschitz: the three are set together")
         d, m = len(self.arms), self.features
         self._theta = np.zeros((d, m))
+        # Losses and costs are kept in units of the power of two next to K, so that their squares
+        # neither overflow nor vanish.
         self._factors = np.zeros((d, m, m + 1))  # of [features | losses], one matrix per arm
         self._misfits = np.zeros(d)  # the squares of the losses that no theta can reach
-        self._largest = 0.0
+        self._largest = 0.0  # as told
         self._sums = [0.0, 0.0, 0.0]  # of prediction^2, prediction * cost, cost^2
         self._features, self._guess = np.zeros(m), 0.0
         self._box = np.array([1.0, *(2 / j for j in range(1, m))])
@@ -112,20 +119,32 @@ class ChebCB(Tuner):
     def predict(self, context):
         """Return the cost of every arm as the fit has it, of shape (d,)."""
         features = self._polynomials(context_argument(context, self.context_range))
-        unit = self._unit() if self.rounds else 1.0
-        return self.least_cost + unit * (self._theta @ features)
+        losses = self._unit() * (self._theta @ features)
+        return self.least_cost + np.ldexp(losses, self._exponent())
+
+    def best_for(self, context):
+        """Return the arm of least cost as the fit has it; None before the first round."""
+        best = self.predict(context).argmin()
+        return self.arms[best] if self.rounds else None
+
+    def _k(self):
+        return self.scale or self._largest or 1.0
+
+    def _exponent(self):
+        """Return that of the power of two next to K."""
+        return frexp(self._k())[1]
 
     def _bounds(self):
         """Return C L / K, and N."""
         low, high = self.context_range
         slope = 1.0
         if self.lipschitz is not None:
-            slope = (high - low) * self.lipschitz / (self.scale or self._largest or 1.0)
+            slope = min((high - low) * self.lipschitz / self._k(), _FAR)
         return slope, 2 + 4 * slope * (1 + log(self.features))
 
     def _unit(self):
-        """Return K N, which the losses are divided by."""
-        return (self.scale or self._largest or 1.0) * self._bounds()[1]
+        """Return K N, which the losses are divided by, in the units they are kept in."""
+        return frexp(self._k())[0] * self._bounds()[1]
 
     def _alpha(self):
         slope, n = self._bounds()
@@ -133,9 +152,9 @@ class ChebCB(Tuner):
         return slope * (pi + 2 / pi * log(2 * m + 1)) / (2 * n * (m + 1))
 
     def _constant_eta(self):
-        (low, high), d, m = self.context_range, len(self.arms), self.features
-        t, k, cl = self.horizon, self.scale, (high - low) * self.lipschitz
-        ratio = t * sqrt(d * m * (k**2 + 2 * cl**2 * pi**2 / 3)) / self._unit()
+        d, m, t = len(self.arms), self.features, self.horizon
+        slope, n = self._bounds()
+        ratio = t * sqrt(d * m * (1 + 2 * slope**2 * pi**2 / 3)) / n
         r = d * m * (1 + log(max(ratio, 1.0)))
         return 2 * sqrt(d * t / (r + 2 * self._alpha() ** 2 * t))
 
@@ -155,11 +174,14 @@ class ChebCB(Tuner):
         return index
 
     def _learn(self, index, cost):
-        row = np.append(self._features, self._loss(cost))
+        changed = cost > self._largest
+        self._keep_largest(cost)
+        exponent, most = self._exponent(), _FAR * self._k()
+        loss = ldexp(min(self._loss(cost), most), -exponent)
+        cost = ldexp(min(cost, most), -exponent)
+        row = np.append(self._features, loss)
         kernels("numpy").append_row(self._factors[index], row)
         self._misfits[index] += row[-1] ** 2
-        changed = cost > self._largest
-        self._largest = max(self._largest, cost)
         unit = self._unit()
         whom = [index]
         if changed and self.scale is None:
@@ -175,8 +197,19 @@ class ChebCB(Tuner):
         if self.horizon is None:
             t = self.rounds
             errors = max(sums[0] - 2 * sums[1] / unit + sums[2] / unit**2 - left, 0.0)
-            spread = errors + 2 * self._alpha() ** 2 * t
+            spread = max(errors + 2 * self._alpha() ** 2 * t, _LEAST)
             self._eta = 2 * t * sqrt(len(self.arms) * t / spread)
+
+    def _keep_largest(self, cost):
+        """Remember the largest cost, and go over to its unit."""
+        before = self._exponent()
+        self._largest = max(self._largest, cost)
+        shift = before - self._exponent()
+        if shift:
+            self._factors[:, :, -1] = np.ldexp(self._factors[:, :, -1], shift)
+            self._misfits = np.ldexp(self._misfits, 2 * shift)
+            squares, products, costs = self._sums
+            self._sums = [squares, ldexp(products, shift), ldexp(costs, 2 * shift)]
 
     def _fit(self, arm, unit):
         """Fit one arm; return the squared error if the bounds were needed, else None."""

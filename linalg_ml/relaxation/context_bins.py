@@ -84,11 +84,13 @@ class ContextBins(Tuner):
         """Return what was learned in every bin, as `Tuner.state_dict` does."""
         return {**super().state_dict(), "bins": [tuner.state_dict() for tuner in self.tuners]}
 
-    def load_state_dict(self, state):
-        """Continue from what `state_dict` returned."""
-        self._check_state(state, arms=len(self.arms))
-        if len(state["bins"]) != self.bins:
-            raise ValueError(f"state must be that of {self.bins} bins, got {len(state['bins'])}")
-        for tuner, part in zip(self.tuners, state["bins"], strict=True):
-            tuner.load_state_dict(part)
-        super().load_state_dict(state)
+    def _read(self, state):
+        pairs = super()._read(state)
+        parts = state["bins"]
+        if not isinstance(parts, list):
+            raise TypeError(f"state must hold a list as bins, got {type(parts).__name__}")
+        if len(parts) != self.bins:
+            raise ValueError(f"state must be that of {self.bins} bins, got {len(parts)}")
+        for tuner, part in zip(self.tuners, parts, strict=True):
+            pairs += tuner._read(part)
+        return pairs

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 from inspect import Parameter, signature
 from itertools import count as naturals
 from time import perf_counter
@@ -14,14 +13,15 @@ import numpy as np
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import namespace
 from linalg_ml._core.result import Status
-from linalg_ml.relaxation.sequence_costs import Comparison, cost_function
+from linalg_ml._core.solve import asks_to_stop
+from linalg_ml.relaxation.sequence_costs import Comparison, Price, cost_function
+from linalg_ml.relaxation.sor import RULES, sor, ssor
+from linalg_ml.relaxation.ssor_cg import ssor_cg
 from linalg_ml.relaxation.tuner import Tuner, arms_argument
 
-# Loaded when they are asked for.
-_SOLVERS = {
-    "sor": ("linalg_ml.relaxation.sor", "sor"),
-    "ssor-cg": ("linalg_ml.relaxation.ssor_cg", "ssor_cg"),
-}
+_SOLVERS = {"sor": sor, "ssor-cg": ssor_cg}
+# What the solvers of omega between 0 and 2 take for omega besides numbers.
+_RULES = ((sor, RULES), (ssor, ("young",)), (ssor_cg, ()))
 # What leaves no x worth starting from.
 _UNUSABLE = (Status.DIVERGED, Status.BREAKDOWN, Status.NONFINITE_INPUT)
 
@@ -47,7 +47,7 @@ class SequenceResult:
     comparison : Comparison or None
         What other choices would have cost, if asked for.
     x : array or None
-        The solution of the last system.
+        The last solution without NaN or infinity; ``x0`` if there was none.
     total : float
         Sum of the costs.
     failures : list of int
@@ -115,16 +115,16 @@ def solve_sequence(
     solver : "sor", "ssor-cg" or callable
         ``solver(a, b, omega, **options)`` returning a `Result`; one that takes ``omega`` by name
         alone, as `sor` and `ssor_cg` do, is called that way. It must take ``x0`` with
-        ``warm_start``, and ``maxiter`` with ``budget``.
+        ``warm_start`` or ``x0``, and ``maxiter`` with ``budget``.
     contexts : iterable of float or callable, optional
         What the tuner is told about each system before it is solved; a function of (a, b).
     cost : "iterations", "seconds" or callable
-        What is to be made small in sum. A function of (result, omega) returns a number >= 0;
-        see `Price` for arms of unequal price.
+        What is to be made small in sum. A function of (result, omega) returns a number >= 0,
+        omega None for a fallback that is a function; see `Price` for arms of unequal price.
     warm_start : bool
         Start each solve from the solution before it, the first from ``x0``.
     x0 : array, optional
-        Starting point of the first solve.
+        Starting point of the first solve, also without ``warm_start``.
     budget : int, optional
         Bounds what a bad choice can cost: a system that is not solved within so many
         iterations is handed to the ``fallback``, and both are charged. Replaces ``maxiter`` in
@@ -159,13 +159,17 @@ def solve_sequence(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit, or a system is none.
+        If an argument does not fit, or a system is none. Arms and fallback that `sor` or
+        `ssor_cg` do not take, and those without a `Price`, are found before the first solve.
 
     Notes
     -----
     Nothing is solved twice unless ``compare`` or ``optimal`` ask for it. A system that was not
     solved is recorded with its status, charged, and does not end the sequence; after one whose
     x is not finite a warm start goes back to the last that was.
+
+    A system solved without a step and for nothing is not told to the tuner, since every omega
+    would have done: one whose right-hand side is zero, or that starts from its solution.
 
     The best fixed omega and the best omega for each system, which `Comparison` reports, are known
     only afterwards. With a warm start they are compared along the solutions found.
@@ -214,12 +218,16 @@ def solve_sequence(
         )
     if optimal is not None and not callable(optimal):
         raise TypeError(f"optimal must be a function of (a, b, context), got {optimal!r}")
-    solver = _solver(solver)
+    if not callable(solver):
+        solver = _SOLVERS[checks.choice(solver, tuple(_SOLVERS), "solver")]
+    _check_omegas(solver, cost, tuner, compare, fallback)
+    solver = _by_position(solver)
     run = _Run(
         tuner=tuner,
         solver=solver,
         fallback=_fallback(fallback, solver),
         cost=cost_function(cost),
+        price=cost if isinstance(cost, Price) else None,
         warm_start=warm_start,
         budget=None if budget is None else checks.count(budget, "budget"),
         failure_cost=failure_cost,
@@ -235,7 +243,9 @@ def solve_sequence(
         if system is None:
             break
         result = run.solve(*_parts(system, number, context_of))
-        if callback is not None and callback(number, result, run.omegas[-1], run.costs[-1]) is True:
+        if callback is not None and asks_to_stop(
+            callback(number, result, run.omegas[-1], run.costs[-1])
+        ):
             break
     return run.report()
 
@@ -248,6 +258,7 @@ class _Run:
     solver: Callable
     fallback: tuple | None
     cost: Callable
+    price: Price | None
     warm_start: bool
     budget: int | None
     failure_cost: float | None
@@ -278,13 +289,15 @@ class _Run:
         if failed:
             least = self.failure_cost
             told = max(cost, max(self.costs, default=0.0) if least is None else least)
-        self.tuner.tell(told)
+        if result.converged and result.nit == cost == 0:
+            self.tuner.cancel()  # every omega would have done
+        else:
+            self.tuner.tell(told)
         if self.compare is not None:
             solved = [self._timed(self.solver, a, b, arm, self._start()) for arm in self.compare]
             self.others.append([(cost, not _failed(result)) for result, cost in solved])
         if self.optimal is not None:
-            best = self.optimal(a, b, context)
-            self.optima.append(self._timed(self.solver, a, b, best, self._start())[1])
+            self.optima.append(self._optimum(a, b, self.optimal(a, b, context)))
         self.omegas.append(omega)
         self.costs.append(cost)
         self.converged.append(bool(result.converged))
@@ -310,8 +323,14 @@ class _Run:
         result, more = self._timed(solver, a, b, omega, start)
         return result, cost + more, True
 
+    def _optimum(self, a, b, omega):
+        if self.price is not None and not self.price.knows(omega):
+            return np.nan  # what is only compared must not end the sequence
+        return self._timed(self.solver, a, b, omega, self._start())[1]
+
     def _start(self):
-        return {"x0": self.x} if self.warm_start and self.x is not None else {}
+        first = not self.costs
+        return {"x0": self.x} if self.x is not None and (self.warm_start or first) else {}
 
     def _timed(self, solver, a, b, omega, start, **options):
         began = perf_counter()
@@ -326,7 +345,7 @@ class _Run:
         comparison = None
         if self.compare is not None or self.optimal is not None:
             arms = self.compare or ()
-            others = np.array(self.others, dtype=float).reshape(-1, len(arms), 2)
+            others = np.array(self.others, dtype=float).reshape(len(self.costs), len(arms), 2)
             optima = None if self.optimal is None else np.array(self.optima)
             comparison = Comparison(arms, others[..., 0], others[..., 1] > 0, optima)
         return SequenceResult(
@@ -346,15 +365,33 @@ def _failed(result):
 
 
 def _is_finite(x):
+    """Whether there is an x, without NaN or infinity."""
+    if x is None:
+        return False
     xp = namespace(x)
     return bool(xp.all(xp.isfinite(x)))
 
 
-def _solver(solver):
+def _check_omegas(solver, cost, tuner, compare, fallback):
+    """Raise unless all omegas known beforehand have a price, and the solver takes them."""
+    known = {"each arm of tuner": tuner.arms, "each arm of compare": compare or ()}
+    if fallback is not None:
+        known["fallback"] = [None if callable(fallback) else fallback]
+    rules = next((rules for own, rules in _RULES if own is solver), None)
+    for name, omegas in known.items():
+        for omega in omegas:
+            if isinstance(cost, Price) and not cost.knows(omega):
+                raise ValueError(f"cost must have a price for {name}, but has none for {omega!r}")
+            if rules is None or (name == "fallback" and callable(fallback)):
+                continue
+            if rules and isinstance(omega, str):
+                checks.choice(omega, rules, name)
+            else:
+                checks.number(omega, name, above=0, below=2)
+
+
+def _by_position(solver):
     """Return a function of (a, b, omega, **options)."""
-    if not callable(solver):
-        module, name = _SOLVERS[checks.choice(solver, tuple(_SOLVERS), "solver")]
-        solver = getattr(import_module(module), name)
     if not _by_name_alone(solver, "omega"):
         return solver
     return lambda a, b, omega, **options: solver(a, b, omega=omega, **options)

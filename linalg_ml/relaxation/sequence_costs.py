@@ -18,7 +18,9 @@ class Price:
     Parameters
     ----------
     setup, per_iteration : float or mapping
-        One number >= 0, or one for each arm: flops, seconds, or matrix products.
+        One number >= 0, or one for each omega: flops, seconds, or matrix products. A mapping must
+        hold the arms of the tuner and of ``compare``, and the fallback: its omega, or None if
+        it is a function.
 
     Notes
     -----
@@ -51,14 +53,18 @@ class Price:
                 checks.number(value, name, minimum=0)
 
     def __call__(self, result, omega):
-        return float(self._of(self.setup, omega) + self._of(self.per_iteration, omega) * result.nit)
+        if not self.knows(omega):
+            raise ValueError(f"Price must know each omega, but has none for {omega!r}")
+        setup, each = (
+            prices[omega] if isinstance(prices, Mapping) else prices
+            for prices in (self.setup, self.per_iteration)
+        )
+        return float(setup + each * result.nit)
 
-    def _of(self, prices, omega):
-        if not isinstance(prices, Mapping):
-            return prices
-        if omega not in prices:
-            raise ValueError(f"Price must know each arm, but has none for {omega!r}")
-        return prices[omega]
+    def knows(self, omega):
+        """Return whether there is a price for this omega."""
+        mappings = [p for p in (self.setup, self.per_iteration) if isinstance(p, Mapping)]
+        return all(omega in prices for prices in mappings)
 
 
 def cost_function(cost):
@@ -85,12 +91,13 @@ class Comparison:
     converged : ndarray of bool, shape (T, d)
         Whether it was solved.
     optimal_costs : ndarray of shape (T,) or None
-        Cost of each system with the omega that ``optimal`` returned for it.
+        Cost of each system with the omega that ``optimal`` returned for it; NaN where ``cost``
+        has no price for that omega.
     best_fixed : tuple (arm, total) or None
         The arm of least total cost among those that solved every system; None if there is none.
-    best_of_each : float
+    best_of_each : float or None
         Sum over the systems of the least cost among the arms that solved it; of all arms where
-        none did.
+        none did. None if no arms were compared.
     instance_optimal : float or None
         Sum of ``optimal_costs``.
     """

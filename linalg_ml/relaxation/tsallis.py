@@ -85,6 +85,8 @@ class TsallisINF(Tuner):
     ----------
     probabilities : ndarray of shape (d,)
         With which the arm asked for last was drawn.
+    best : object
+        The arm most probable now, that of least estimated loss; None before the first round.
 
     Notes
     -----
@@ -121,6 +123,8 @@ class TsallisINF(Tuner):
     ...     tuner.tell(20 + 100 * abs(omega - 1.5))
     >>> tuner.probabilities.round(1)
     array([0., 1., 0.])
+    >>> tuner.best
+    1.5
     """
 
     _state = ("_losses", "_baselines", "_total", "_z", "probabilities")
@@ -145,8 +149,12 @@ class TsallisINF(Tuner):
         self.scale = None if scale is None else checks.number(scale, "scale", above=0)
         d = len(self.arms)
         self._losses, self._total, self._z = np.zeros(d), 0.0, 1.0
-        self._baselines = None if estimator == "importance" else np.zeros(d)
+        self._baselines = np.zeros(0 if estimator == "importance" else d)
         self.probabilities = np.full(d, 1 / d)
+
+    @property
+    def best(self):
+        return None if not self.rounds else self.arms[self._estimates(self._scale()).argmin()]
 
     def eta(self):
         """Return the step size of the round to come."""
@@ -158,12 +166,21 @@ class TsallisINF(Tuner):
         mean = self._total / self.rounds if self.rounds else 0.0
         return mean if mean > 0 else 1.0
 
+    def _scale(self):
+        return self.scale or self._mean_loss()
+
+    def _estimates(self, scale):
+        """Return the cumulative estimated losses L."""
+        return self._losses + scale * self._baselines if self._baselines.size else self._losses
+
     def _choose(self, context):
-        scale, losses = self.scale or self._mean_loss(), self._losses
-        if self._baselines is not None:
-            losses = losses + scale * self._baselines
+        scale = self._scale()
         index, self._z = kernels("numpy").tsallis_draw(
-            losses, 2 * scale / self.eta(), self._z, self.rng.random(), self.probabilities
+            self._estimates(scale),
+            2 * scale / self.eta(),
+            self._z,
+            self.rng.random(),
+            self.probabilities,
         )
         return index
 
@@ -171,5 +188,5 @@ class TsallisINF(Tuner):
         loss, p = self._loss(cost), self.probabilities
         self._total += loss
         self._losses[index] += loss / p[index]
-        if self._baselines is not None:  # in units of the scale, whatever it will be
+        if self._baselines.size:  # in units of the scale, whatever it will be
             kernels("numpy").add_baselines(self._baselines, p, _ENOUGH / self.rounds, index)

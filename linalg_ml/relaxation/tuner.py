@@ -1,6 +1,9 @@
 """What a tuner is: ask for a parameter, tell what it cost; a state that can be kept."""
 
+from collections.abc import Mapping
 from copy import deepcopy
+from numbers import Number
+from reprlib import repr as abridged
 
 import numpy as np
 
@@ -98,24 +101,62 @@ class Tuner:
 
         Raises
         ------
-        ValueError
-            If it is the state of another kind of tuner, or of another number of arms.
+        TypeError, ValueError
+            If it is the state of another kind of tuner, of another number of arms, of other
+            options, or incomplete. Nothing is changed then.
         """
-        self._check_state(state, arms=len(self.arms))
+        for tuner, attributes in self._read(state):
+            for name, value in attributes.items():
+                setattr(tuner, name, value)
         self.rng.bit_generator.state = state["rng"]
-        for name in self._names():
-            old, new = getattr(self, name), state[name]
-            if isinstance(old, np.ndarray):
-                new = np.array(new, dtype=old.dtype).reshape(old.shape)
-            setattr(self, name, deepcopy(new))
 
-    def _check_state(self, state, **own):
-        for name, expected in {"tuner": type(self).__name__, **own}.items():
+    def _read(self, state):
+        """Return pairs (tuner, new attributes), checked, of this tuner and those it is made of."""
+        if not isinstance(state, Mapping):
+            raise TypeError(
+                f"state must be a mapping that state_dict() returned, got {type(state).__name__}"
+            )
+        for name, expected in (("tuner", type(self).__name__), ("arms", len(self.arms))):
             if state.get(name) != expected:
                 raise ValueError(
                     f"state must be that of a tuner with {name} {expected!r}, "
-                    f"got {state.get(name)!r}"
+                    f"got {abridged(state.get(name))}"
                 )
+        missing = [name for name in self.state_dict() if name not in state]
+        if missing:
+            raise ValueError(f"state must have the keys {missing}, got {list(state)}")
+        bits = deepcopy(self.rng.bit_generator)
+        try:
+            bits.state = state["rng"]
+        except (TypeError, ValueError, LookupError, ArithmeticError):
+            raise ValueError(
+                f"state must hold the state of a {type(bits).__name__} as rng, "
+                f"got {abridged(state['rng'])}"
+            ) from None
+        return [(self, {name: self._fitting(name, state[name]) for name in self._names()})]
+
+    def _fitting(self, name, new):
+        """Return a copy of ``new`` in the form of the attribute it is to replace."""
+        old = getattr(self, name)
+        if isinstance(old, np.ndarray):
+            try:
+                new = np.array(new, dtype=old.dtype)
+            except (TypeError, ValueError):
+                raise ValueError(
+                    f"state must hold numbers as {name}, got {abridged(new)}"
+                ) from None
+            if new.shape != old.shape:
+                raise ValueError(
+                    f"state must be that of a {type(self).__name__} with the same options: {name} "
+                    f"must have shape {old.shape}, got shape {new.shape}"
+                )
+            return new
+        kind = next((kind for kind in (Number, list) if isinstance(old, kind)), object)
+        if new is not None and not isinstance(new, kind):
+            raise ValueError(
+                f"state must hold a {kind.__name__.lower()} as {name}, got {abridged(new)}"
+            )
+        return deepcopy(new)
 
     def _names(self):
         return ("rounds", "_asked", *self._state)

@@ -89,6 +89,16 @@ def test_it_finds_the_best_arm_of_each_context(rng):
     assert np.abs(costs[-300:]).mean() < 0.1
 
 
+def test_the_best_arm_of_a_context(rng):
+    tuner = ChebCB("abc", context_range=(0, 1), rng=0)
+    assert tuner.best_for(0.5) is None
+    for _ in range(300):
+        context = rng.random()
+        arm = "abc".index(tuner.ask(context))
+        tuner.tell(10 + 50 * abs(arm / 2 - context))
+    assert [tuner.best_for(context) for context in (-1, 0.1, 0.5, 0.9)] == ["a", "a", "b", "c"]
+
+
 def test_contexts_outside_count_as_the_nearer_end():
     tuner = ChebCB(range(3), context_range=(0, 1), rng=0)
     for context in (-5.0, 0.0, 9.0, 1.0):
@@ -124,3 +134,48 @@ def test_costs_of_zero_and_equal_contexts():
         tuner.tell(50 if tuner.ask(0.5) else 3)
     assert tuner.predict(0.5).argmin() == 0
     assert np.all(np.isfinite(tuner.predict(0.1)))
+
+
+UNITS = (1.0, 2.0**-560, 2.0**530, 2.0**-990, 2.0**1010)
+
+
+@pytest.mark.parametrize("given", ["", "scale", "lipschitz", "scale lipschitz horizon"])
+def test_the_unit_of_cost_does_not_matter(given):
+    options = {"scale": 300.0, "lipschitz": 300.0, "horizon": 150}
+    options = {name: options[name] for name in given.split()}
+    known = []
+    for unit in UNITS:
+        scaled = {name: x if name == "horizon" else x * unit for name, x in options.items()}
+        tuner = ChebCB(range(6), context_range=(0, 1), rng=0, **scaled)
+        rng = np.random.default_rng(1)
+        known.append([])
+        for _ in range(150):
+            context = rng.random()
+            arm = tuner.ask(context)
+            tuner.tell(unit * cost_of(arm, context, rng))
+            known[-1].append((arm, tuner._eta, *(tuner.predict(context) / unit)))
+    assert all(run == known[0] for run in known)
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": 1e-170}, {"scale": 1.0}, {"lipschitz": 1.0}])
+def test_costs_of_any_size(options):
+    """The predictions stay finite, and keep the size of the mean cost."""
+    tuner = ChebCB(range(3), context_range=(0, 1), rng=0, **options)
+    for cost in (0.0, 1e-320, 1e-170, 3.0, 0.0, 1e160, 1e306):
+        for _ in range(20):
+            context = tuner.rng.random()
+            arm = tuner.ask(context)
+            tuner.tell(cost * (1 + arm) / 3)
+            assert np.isfinite(tuner._eta) and tuner._eta >= 0
+            assert np.all(np.isfinite(tuner.predict(context)))
+    if "scale" not in options:
+        assert 1e304 < tuner.predict(0.5).max() < 1e306
+
+
+def test_a_bound_on_the_slope_that_is_far_above_or_below_the_costs():
+    for lipschitz in (1e-200, 1e200):
+        tuner = ChebCB(range(3), context_range=(0, 1), rng=0, lipschitz=lipschitz)
+        for cost in (0.0, 1e-150, 1e150):
+            for _ in range(20):
+                tuner.tell(cost * (1 + tuner.ask(tuner.rng.random())))
+                assert np.isfinite(tuner._eta) and np.all(np.isfinite(tuner.predict(0.5)))

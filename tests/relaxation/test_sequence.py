@@ -11,6 +11,7 @@ from linalg_ml.relaxation import (
     Fixed,
     Price,
     TsallisINF,
+    UnimodalThompson,
     optimal_omega,
     solve_sequence,
 )
@@ -101,6 +102,29 @@ def test_warm_starts():
     assert first.total == 0
 
 
+def test_x0_starts_the_first_solve_with_a_warm_start_or_without():
+    b = np.ones(100)
+    x0 = np.linalg.solve(A.toarray(), b)
+    done = solve_sequence([(A, b)] * 2, tuner=Fixed(1.3), x0=x0, compare=True, optimal=lambda *_: 1)
+    cold = solve_sequence([(A, b)], tuner=Fixed(1.3))
+    assert done.costs.tolist() == done.comparison.costs[:, 0].tolist() == [0, cold.total]
+    assert done.comparison.optimal_costs[0] == 0
+
+
+def test_a_system_solved_without_a_step_says_nothing_of_omega():
+    """It is charged, but not told: with mean cost 0 its arm would be the best for long."""
+    b = np.ones(100)
+    tuner = UnimodalThompson(OMEGAS, rng=0)
+    posed = [(A, right) for right in (b, 0 * b, 2 * b, 0 * b)]
+    done = solve_sequence(posed, tuner=tuner, solver=ssor_cg, warm_start=True)
+    assert done.converged.all() and done.costs[[1, 3]].tolist() == [0, 0]
+    assert not done.x.any()
+    assert tuner.rounds == 2 and done.omegas == [1.9, 1.6, 1.6, 1.3]
+    dear = Spy(1.3)
+    done = solve_sequence(posed, tuner=dear, solver=ssor_cg, cost=Price(setup=7))
+    assert dear.told == done.costs.tolist() and dear.told[1] == 7  # the setup is paid
+
+
 def test_time_steps_know_the_solution_before():
     equation = HeatEquation(8, steps=40, end=0.04)
     done = solve_sequence(
@@ -147,6 +171,66 @@ def test_an_unequal_price_changes_the_choice():
         done = solve_sequence(systems(300), tuner=tuner, solver=solver, cost=price)
         last[ssor] = done.omegas[-100:].count("ssor")
     assert last[1.0] > 80 and last[10.0] < 20
+
+
+def test_prices_of_a_fallback_and_of_the_best_omega():
+    """A fallback that is a function has the price of None; no price is no reason to end."""
+    price = Price(setup={0.01: 1, 1.3: 2, None: 50})
+    options = {"tuner": Fixed(0.01), "solver": ssor_cg, "cost": price, "budget": 5}
+    done = solve_sequence(systems(), fallback=plain_cg, optimal=lambda *_: 1.3, **options)
+    assert done.costs.tolist() == [1 + 5 + 50 + result.nit for result in done.results]
+    assert np.isfinite(done.comparison.optimal_costs).all()
+    omegas = iter([1.3, 1.7, 1.3, 1.7, 1.7, 1.3])
+    done = solve_sequence(systems(), fallback=1.3, optimal=lambda *_: next(omegas), **options)
+    unknown = [False, True, False, True, True, False]
+    assert np.isnan(done.comparison.optimal_costs).tolist() == unknown
+    assert np.isnan(done.comparison.instance_optimal) and done.converged.all()
+
+
+def refuse(*_):
+    raise AssertionError("solved before the arguments were checked")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tuner": Fixed(1.7)}, "cost must have a price for each arm of tuner, but has none for 1"),
+        ({"compare": [1.5, 1.3]}, "a price for each arm of compare, but has none for 1.3"),
+        ({"budget": 5, "fallback": 1.3}, "a price for fallback, but has none for 1.3"),
+        ({"budget": 5, "fallback": refuse}, "a price for fallback, but has none for None"),
+    ],
+)
+@pytest.mark.parametrize("which", ["setup", "per_iteration"])
+def test_prices_are_looked_up_before_the_first_solve(options, message, which):
+    options = {"tuner": Fixed(1.5), "cost": Price(**{which: {1.5: 1}}), **options}
+    with pytest.raises(ValueError, match=message):
+        solve_sequence(refuse, solver=refuse, **options)
+
+
+@pytest.mark.parametrize(
+    "solver", ["sor", "ssor-cg", relaxation.sor, relaxation.ssor, relaxation.ssor_cg]
+)
+def test_omegas_are_checked_before_the_first_solve(solver):
+    for options, name in (
+        ({"tuner": TsallisINF([1.0, 2.0])}, "each arm of tuner must be < 2, got 2.0"),
+        ({"tuner": TsallisINF([1.0, 0])}, "each arm of tuner must be > 0, got 0"),
+        ({"tuner": Fixed("jung")}, "each arm of tuner must be "),
+        ({"compare": [1.0, 2.5]}, "each arm of compare must be < 2, got 2.5"),
+        ({"budget": 5, "fallback": -1}, "fallback must be > 0, got -1"),
+        ({"budget": 5, "fallback": "smart"}, "fallback must be"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=name):
+            solve_sequence(refuse, solver=solver, **{"tuner": Fixed(1.5), **options})
+
+
+def test_rules_are_omegas_too():
+    arms = [1.3, "young", "adaptive"]
+    done = solve_sequence(systems(), tuner=Fixed("young"), compare=arms, budget=5, fallback=1.3)
+    assert done.converged.all() and done.comparison.arms == (1.3, "young", "adaptive")
+    own = solve_sequence(
+        systems(), tuner=Fixed(2.5), solver=lambda a, b, shift, **options: cg(a, b, **options)
+    )
+    assert own.converged.all()  # what other solvers take is for them to say
 
 
 def test_the_budget_bounds_a_bad_choice():
@@ -219,6 +303,26 @@ def test_failures_are_recorded_charged_and_dear():
     assert tuner.told == [500]
 
 
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_system_without_a_solution_is_a_failure(warm_start):
+    """Its preconditioner returned NaN before there was an x."""
+
+    def solver(a, b, omega, **options):
+        bad = omega == 2 and b[0] == 2
+        return cg(a, b, M=(lambda r: r * np.nan) if bad else None, **options)
+
+    ones = np.ones(100)
+    posed = [(A, ones), (A, 2 * ones), (A, 3 * ones)]
+    options = {"solver": solver, "warm_start": warm_start}
+    alone = solve_sequence(posed, tuner=Fixed(2), compare=True, **options)
+    assert alone.results[1].x is None and alone.failures == [1]
+    assert alone.comparison.converged[:, 0].tolist() == [True, False, True]
+    done = solve_sequence(posed, tuner=Fixed(2), budget=99, fallback=1, **options)
+    assert done.converged.all() and done.fell_back.tolist() == [False, True, False]
+    last = solve_sequence(posed[:2], tuner=Fixed(2), **options)
+    assert np.array_equal(last.x, alone.results[0].x)  # the last there was
+
+
 def test_running_into_maxiter_is_a_failure():
     done = solve_sequence(systems(3), tuner=Fixed(1.0), solver=ssor_cg, maxiter=2)
     assert done.failures == [0, 1, 2] and done.total == 6
@@ -260,6 +364,15 @@ def test_comparison_with_what_is_known_afterwards():
     assert np.array_equal(done.costs, table[np.arange(20), chosen])
 
 
+def test_the_best_omega_of_each_system_without_other_arms():
+    comparison = solve_sequence(systems(), tuner=Fixed(1.3), optimal=lambda *_: 1.3).comparison
+    alone = solve_sequence(systems(), tuner=Fixed(1.3))
+    assert comparison.optimal_costs.tolist() == alone.costs.tolist()
+    assert comparison.instance_optimal == alone.total
+    assert comparison.costs.shape == comparison.converged.shape == (6, 0)
+    assert comparison.best_fixed is None and comparison.best_of_each is None
+
+
 def test_comparison_leaves_out_arms_that_fail():
     done = solve_sequence(
         systems(3), tuner=Fixed(1.3), solver=ssor_cg, compare=[0.001, 1.3], maxiter=20, rtol=1e-8
@@ -279,7 +392,8 @@ def test_an_arm_that_failed_early_is_not_the_best():
     assert Comparison((1.0, 1.5), costs[:2], converged[:2], None).best_fixed == (1.5, 19.0)
 
 
-def test_nothing_is_read_ahead_and_a_callback_ends_it():
+@pytest.mark.parametrize("true", [True, np.True_])
+def test_nothing_is_read_ahead_and_a_callback_ends_it(true):
     drawn = []
 
     def generate():
@@ -287,9 +401,10 @@ def test_nothing_is_read_ahead_and_a_callback_ends_it():
             drawn.append(t)
             yield system
 
-    done = solve_sequence(
-        generate(), tuner=Fixed(1.3), solver=ssor_cg, callback=lambda t, *_: t == 3
-    )
+    def callback(t, *_):
+        return true if t == 3 else t  # no other answer ends it
+
+    done = solve_sequence(generate(), tuner=Fixed(1.3), solver=ssor_cg, callback=callback)
     assert drawn == [0, 1, 2, 3] and len(done.costs) == 4
 
 

@@ -98,7 +98,7 @@ def test_estimated_losses_are_unbiased(rng):
             tuner.rounds = 400  # so that t p >= 16
             tuner.tell(truth[tuner.ask()])
             gained += tuner._losses
-            if tuner._baselines is not None:
+            if tuner._baselines.size:
                 gained += 100.0 * tuner._baselines
         np.testing.assert_allclose(gained / 3000, truth, rtol=0.1)
 
@@ -125,6 +125,19 @@ def test_the_settings_of_the_theory(rng):
     np.testing.assert_allclose(tuner.probabilities, expected, rtol=1e-10)
     with pytest.raises(ValueError, match="rate and horizon"):
         TsallisINF(range(4), horizon=100, rate=2.0)
+
+
+@pytest.mark.parametrize("estimator", ["importance", "reduced-variance"])
+def test_the_best_arm_is_the_most_probable_one(rng, estimator):
+    tuner = TsallisINF(range(8), rng=0, estimator=estimator)
+    assert tuner.best is None
+    for row in table(rng, 300):
+        best = tuner.best
+        arm = tuner.ask()
+        assert best is None or tuner.probabilities[best] == tuner.probabilities.max()
+        assert tuner.best == best  # before the answer nothing is known
+        tuner.tell(row[arm])
+    assert tuner.best == 5
 
 
 def test_costs_below_the_least_count_as_the_least():

@@ -133,6 +133,68 @@ def test_states_of_other_tuners_are_refused():
         bins.load_state_dict(other.state_dict())
 
 
+def unfit(state):
+    """Yield states that lack something or hold something else, and what is said of them."""
+    for name in state:
+        yield {key: value for key, value in state.items() if key != name}, f"{name}|keys"
+        yield {**state, name: "junk"}, name
+        if not isinstance(state[name], list):
+            yield {**state, name: [[1.0], []]}, name
+    yield {**state, "rng": {**state["rng"], "state": None}}, "rng"
+    yield {**state, "rng": np.random.MT19937(0).state}, "PCG64 as rng"
+    yield [], "mapping"
+
+
+def test_a_state_that_does_not_fit_changes_nothing(make):
+    tuner, donor = make(0), make(1)
+    play(tuner, 20), play(donor, 30)
+    tuner.ask(0.5), donor.ask(0.5)
+    before = tuner.state_dict()
+    for state, said in unfit(donor.state_dict()):
+        with pytest.raises((ValueError, TypeError), match=f"state must.*({said})"):
+            tuner.load_state_dict(state)
+        assert tuner.state_dict() == before
+    tuner.load_state_dict(donor.state_dict())
+    assert tuner.state_dict() == donor.state_dict()
+
+
+@pytest.mark.parametrize(
+    ("tuner", "other", "said"),
+    [
+        (
+            ChebCB(ARMS, context_range=(0, 1), features=6),
+            ChebCB(ARMS, context_range=(0, 1), features=4),
+            r"ChebCB with the same options: _theta must have shape \(5, 6\), got shape \(5, 4\)",
+        ),
+        (
+            TsallisINF(ARMS, estimator="reduced-variance"),
+            TsallisINF(ARMS),
+            r"with the same options: _baselines must have shape \(5,\), got shape \(0,\)",
+        ),
+        (
+            TsallisINF(ARMS),
+            TsallisINF(ARMS, estimator="reduced-variance"),
+            r"with the same options: _baselines must have shape \(0,\), got shape \(5,\)",
+        ),
+    ],
+)
+def test_states_of_other_options_are_refused(tuner, other, said):
+    before = tuner.state_dict()
+    with pytest.raises(ValueError, match=said):
+        tuner.load_state_dict(other.state_dict())
+    assert tuner.state_dict() == before
+
+
+def test_a_bin_that_does_not_fit_changes_no_other():
+    tuner, donor = MAKERS["bins"](0), MAKERS["bins"](1)
+    play(tuner, 20), play(donor, 30)
+    before, state = tuner.state_dict(), donor.state_dict()
+    del state["bins"][2]["probabilities"]
+    with pytest.raises(ValueError, match=r"state must.*probabilities"):
+        tuner.load_state_dict(state)
+    assert tuner.state_dict() == before
+
+
 def test_generators_of_other_kinds_resume_too():
     tuner = TsallisINF(ARMS, rng=np.random.Generator(np.random.MT19937(0)))
     play(tuner, 10)
