@@ -1,7 +1,9 @@
 """Several processes do what one does: the same parameters, states, checkpoints, clear errors."""
 
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -13,6 +15,7 @@ pytestmark = [
 import distributed_programs as programs  # noqa: E402
 
 from linalg_ml import orthogonalize  # noqa: E402
+from linalg_ml.matrix_functions.orthogonalize import as_schedule  # noqa: E402
 from linalg_ml.optim import torch as single  # noqa: E402
 from linalg_ml.optim import torch_distributed as shared  # noqa: E402
 
@@ -183,20 +186,37 @@ def test_without_a_group_it_says_what_to_do():
         shared.Muon([torch.nn.Parameter(torch.ones(2, 2))])
 
 
-def test_arguments():
+@pytest.fixture
+def group():
+    """A group of one process."""
     store = torch.distributed.HashStore()
     torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    try:
-        param = torch.nn.Parameter(torch.ones(2, 2))
-        with pytest.raises(TypeError, match="row_shards"):
-            shared.Muon([param], row_shards="all")
-        with pytest.raises(TypeError, match="lr_scheduler"):
-            shared.SOAP([param], lr=lambda step: 0.1).step()
-        with pytest.raises(ValueError, match="rank below 1"):
-            shared.Muon([param]).consolidate_state_dict(to=1)
-        with pytest.raises(TypeError, match="two axes"):
-            shared.orthogonalize_shards(torch.ones(2, 3, 3))
-        with pytest.raises(ValueError, match="axis"):
-            shared.orthogonalize_shards(torch.ones(3, 3), axis=0)
-    finally:
-        torch.distributed.destroy_process_group()
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("form", ["direct", "auto"])
+@pytest.mark.parametrize("axis", [-2, -1])
+@pytest.mark.parametrize("shape", [(12, 5), (8, 8), (5, 12)])
+@pytest.mark.parametrize("normalization", programs.NORMALIZATIONS)
+def test_all_of_a_matrix_in_one_process(group, normalization, shape, axis, form):
+    schedule = replace(as_schedule("jordan", 5), normalization=normalization)
+    a = torch.tensor(np.random.default_rng(2).standard_normal(shape))
+    a[0] *= 30  # so that it matters which side is scaled
+    for options in ({"schedule": schedule}, {"schedule": "turbo", "steps": 4}):
+        x = shared.orthogonalize_shards(a, axis=axis, form=form, **options)
+        assert difference([x], [orthogonalize(a, form=form, **options)]) <= 1e-12
+
+
+def test_arguments(group):
+    param = torch.nn.Parameter(torch.ones(2, 2))
+    with pytest.raises(TypeError, match="row_shards"):
+        shared.Muon([param], row_shards="all")
+    with pytest.raises(TypeError, match="lr_scheduler"):
+        shared.SOAP([param], lr=lambda step: 0.1).step()
+    with pytest.raises(ValueError, match="rank below 1"):
+        shared.Muon([param]).consolidate_state_dict(to=1)
+    with pytest.raises(TypeError, match="two axes"):
+        shared.orthogonalize_shards(torch.ones(2, 3, 3))
+    with pytest.raises(ValueError, match="axis"):
+        shared.orthogonalize_shards(torch.ones(3, 3), axis=0)
