@@ -7,6 +7,7 @@ import signal
 import traceback
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -129,7 +130,7 @@ def equality(rank, size, folder):
     other = shared.SOAP(parameters("soap")[::-1])
     found["unfit"] = _caught(lambda: other.load_state_dict(optimizer.state_dict()))
     found["shards"] = shards(rank, size)
-    found["errors"] = errors(rank, size)
+    found["errors"] = errors(rank, size, folder)
     return found
 
 
@@ -183,7 +184,7 @@ class Breaking(shared.Muon):
         return super()._own_steps(active)
 
 
-def errors(rank, size):
+def errors(rank, size, folder):
     """Return what is raised where processes do not agree, or one cannot do its part."""
     found = {}
     params = parameters("muon")
@@ -205,9 +206,18 @@ def errors(rank, size):
     found["sparse"] = _caught(shared.Muon(params, lr=0.1).step)
     others = params[: 2 + rank]
     found["other model"] = _caught(shared.Muon(others, lr=0.1).step)
-    found["no folder"] = _caught(
-        lambda: shared.save_checkpoint("/nowhere/at/all.pt", shared.Muon(params, lr=0.1))
-    )
+    optimizer, nowhere = shared.Muon(params, lr=0.1), "/nowhere/at/all.pt"
+    found["no folder"] = _caught(lambda: shared.save_checkpoint(nowhere, optimizer))
+    # Only what rank 0 gives is written.
+    given = {"folder": Path(nowhere)} if rank == 0 else {}
+    found["unreadable"] = _caught(lambda: shared.save_checkpoint(nowhere, optimizer, **given))
+    adamw, path = torch.optim.AdamW(params), f"{folder}/adamw.{size}.pt"
+
+    def both():
+        shared.save_checkpoint(path, adamw, epoch=1)
+        adamw.load_state_dict(shared.load_checkpoint(path)["optimizer"])
+
+    found["plain"] = _caught(both)
     return found
 
 
