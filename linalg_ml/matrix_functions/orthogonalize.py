@@ -156,10 +156,7 @@ def in_form(form, rows, arithmetic, aspect, order):
 
 
 def _start(x, rows, arithmetic):
-    """Return X scaled as the schedule asks, in the working type, and X X^H or None.
-
-    Where the scaling took the Gram matrix, the first step need not form it again.
-    """
+    """Return X scaled as the schedule asks, in the working type, and X X^H or None."""
     xp = arithmetic.xp
     if dtype_name(x) in ("float16", "bfloat16"):
         x = astype(x, xp.float32)
@@ -167,7 +164,15 @@ def _start(x, rows, arithmetic):
         return arithmetic.enter(_scaled(x, rows, arithmetic)), None
     x = _below_one(x, xp)
     x = _divided(x, arithmetic.kernels.frobenius(x), xp)
-    square = arithmetic.kernels.gram(x)
+    return scaled_by_gram(x, arithmetic.kernels.gram(x), rows, arithmetic)
+
+
+def scaled_by_gram(x, square, rows, arithmetic):
+    """Return X scaled by its Gram matrix as the schedule asks, and X X^H or None.
+
+    What the scaling took, the first step need not form again.
+    """
+    xp = arithmetic.xp
     if rows.normalization == "aol":
         sums = xp.sum(xp.abs(square), axis=-1)
         sums = xp.sqrt(xp.where(sums > 0, sums, xp.ones_like(sums)))[..., None]

@@ -64,9 +64,11 @@ class Muon(WithMean):
 
     def cost(self, param):
         """Return about how many multiplications the polar factors take."""
-        steps = STEPS if self.steps is None else self.steps
-        parts = self.matrices.split(param)
-        return sum(orthogonalisation_cost(a, self.schedule, steps, self.precision) for a in parts)
+        method, steps, parts = self.schedule, self.steps, self.matrices.split(param)
+        if method not in FACTORISING:
+            method = polynomials(method, steps, self.normalization)
+            steps = len(method)
+        return sum(orthogonalisation_cost(a, method, steps, self.precision) for a in parts)
 
     def update(self, grad, state, param, step):
         """Return the orthogonalised momentum."""

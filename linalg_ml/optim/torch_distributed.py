@@ -236,9 +236,10 @@ class DistributedOptimizer(single.LeafwiseOptimizer):
         equal = (sum(self._loads) + sum(costs)) / self.processes.size
         whole = []
         for (param, rule), cost in zip(new, costs, strict=True):
-            matrix = None if self.row_shards is None else matrix_of(rule, param.detach())
+            undivided = self.row_shards is None or self.processes.size == 1
+            matrix = None if undivided else matrix_of(rule, param.detach())
             if self.row_shards == "auto":
-                large = self.processes.size > 1 and cost > _LARGE * equal
+                large = cost > _LARGE * equal
             else:
                 large = matrix is not None and param.numel() >= self.row_shards
             if matrix is not None and large:
@@ -359,6 +360,11 @@ def distributed_class(optimizer):
         A subclass of `DistributedOptimizer` of the same name, whose constructor also takes
         ``process_group`` and ``row_shards``.
 
+    Raises
+    ------
+    TypeError
+        If it is not one of these.
+
     Examples
     --------
     >>> from linalg_ml.optim.torch import Shampoo
@@ -366,6 +372,13 @@ def distributed_class(optimizer):
     >>> distributed_class(Shampoo).__name__
     'Shampoo'
     """
+    # Others, such as those for adapters, treat several parameters together.
+    by_itself = getattr(optimizer, "_step_group", None) is single.LeafwiseOptimizer._step_group
+    if not (isinstance(optimizer, type) and by_itself and optimizer.constructor):
+        raise TypeError(
+            "optimizer must be one of the classes of linalg_ml.optim.torch, or made by its "
+            f"optimizer_class, got {getattr(optimizer, '__qualname__', repr(optimizer))}"
+        )
     constructor, name = optimizer.constructor, optimizer.__name__
     signature = inspect.signature(constructor)
 

@@ -10,11 +10,11 @@ from linalg_ml._core.precision import Arithmetic
 from linalg_ml.kernels.dispatch import kernels
 from linalg_ml.matrix_functions.gram_form import apply_in_gram_form
 from linalg_ml.matrix_functions.iteration import apply_polynomial, warn_if_unsafe
-from linalg_ml.matrix_functions.orthogonalize import as_schedule, in_form
+from linalg_ml.matrix_functions.orthogonalize import as_schedule, in_form, scaled_by_gram
 from linalg_ml.matrix_functions.spectrum import adjoint
 from linalg_ml.optim.assignment import shares
 from linalg_ml.optim.matrices import AS_THEY_ARE
-from linalg_ml.optim.orthogonalized import SCALES, STEPS, Muon
+from linalg_ml.optim.orthogonalized import SCALES, Muon, polynomials
 from linalg_ml.optim.polar_factor import FACTORISING, POLYNOMIAL_STEPS
 from linalg_ml.optim.polar_gradient import PolarGrad
 from linalg_ml.optim.torch_processes import Processes
@@ -135,7 +135,9 @@ def orthogonalize_shards(
     sum of the Gram matrices, once in the Gram form and at each of its restarts, and at each step
     in the direct form; and from order 512 on, products of order s, of which each process computes
     a band of the lower half, four in each step of degree 5 in the Gram form and one in the direct
-    form.
+    form. A scaling by the Gram matrix takes that of the first step, but in short formats one of
+    its own. Only where the rows or columns to be scaled one by one ("turbo") are those that are
+    shared, of the shorter axis or of a square matrix, does every process see all of it, once.
 
     References
     ----------
@@ -162,33 +164,42 @@ def orthogonalize_shards(
         raise ValueError(f"axis must be -2 or -1, got {axis!r}")
     checks.choice(form, ("auto", "direct", "gram"), "form")
     rows, processes = as_schedule(schedule, steps), Processes(process_group)
-    length = torch.tensor([a.shape[axis]], dtype=torch.int64, device=a.device)
-    length = int(processes.sum(length, "the sum of lengths"))
-    x = adjoint(a) if axis == -2 else a
-    x = _orthogonal(x, length, rows, precision, form, processes)
-    return adjoint(x) if axis == -2 else x
+    own = torch.tensor(a.shape[axis], dtype=torch.int64, device=a.device)
+    lengths = processes.gather(own, "the exchange of lengths").tolist()
+    return _orthogonal(a, axis, lengths, rows, precision, form, processes)
 
 
-def _orthogonal(x, length, rows, precision, form, processes, split_from=_SPLIT_FROM):
-    """Return the columns of p(X) from the columns of X; ``length`` is that of all together."""
+def _orthogonal(a, axis, lengths, rows, precision, form, processes, split_from=_SPLIT_FROM):
+    """Return this process's part of p(A); ``lengths`` are those of all parts along the axis."""
+    x, length = adjoint(a) if axis == -2 else a, sum(lengths)
     order = x.shape[0]
     if order == 0 or length == 0:
-        return x + 0
+        return a + 0
     arithmetic = ShardedArithmetic(precision, x, processes, split_from)
     warn_if_unsafe(rows, arithmetic.name)
-    wide = arithmetic.enter(_scaled(x, rows, processes))
+    x = _below_one(x, processes, rows.safety if rows.normalization == "frobenius" else 0.0)
+    # Of a square matrix, `orthogonalize` scales the rows.
+    on_shared_axis = length < order or (length == order and axis == -2)
+    if rows.normalization == "frobenius":
+        x, square = arithmetic.enter(x), None
+    elif rows.normalization == "aol" and on_shared_axis:
+        x, square = arithmetic.enter(_scaled_columns(x, max(lengths), processes)), None
+    else:
+        square = processes.sum(kernels("torch").gram(x).contiguous(), _GRAM)
+        x, square = scaled_by_gram(x, square, rows, arithmetic)
     if rows.restarts is None and (form == "gram" or (form == "auto" and order != length)):
         rows = in_form(form, rows, arithmetic, max(1.0, length / order), order)
     if rows.restarts is not None:
-        wide = apply_in_gram_form(wide, rows, arithmetic)
+        x = apply_in_gram_form(x, rows, arithmetic, square)
     else:
         for coefficients in rows.coefficients:
-            wide = apply_polynomial(wide, coefficients, arithmetic)
-    return arithmetic.leave(wide)
+            x, square = apply_polynomial(x, coefficients, arithmetic, square=square), None
+    x = arithmetic.leave(x)
+    return adjoint(x) if axis == -2 else x
 
 
-def _scaled(x, rows, processes):
-    """Return X divided by the norm of all its parts as the schedule asks, in at least fp32."""
+def _below_one(x, processes, safety):
+    """Return X divided by 1 + safety times the norm of all its parts, in at least fp32."""
     if x.dtype in (torch.float16, torch.bfloat16):
         x = x.float()
     sizes = x.abs()
@@ -200,12 +211,17 @@ def _scaled(x, rows, processes):
     safe = top.where(top != 0, torch.ones_like(top))
     total = torch.linalg.vector_norm(largest / safe * norms)
     total = total.where(total != 0, torch.ones_like(total))
-    x = x / safe
-    if rows.normalization != "aol":
-        return x / (total * (1.0 + rows.safety))
-    x = x / total
-    sums = processes.sum(kernels("torch").gram(x).contiguous(), _GRAM).abs().sum(-1)
-    return x / sums.where(sums > 0, torch.ones_like(sums)).sqrt()[:, None]
+    return x / safe / (total * (1.0 + safety))
+
+
+def _scaled_columns(x, share, processes):
+    """Return the columns of X divided by the roots of the absolute column sums of X^H X.
+
+    These take the columns of all processes, at most ``share`` each: no more than X X^H has.
+    """
+    whole = processes.gather_shares(adjoint(x), share, "the exchange of columns")
+    sums = kernels("torch").gemm(whole, x, 1.0, 0.0, None).abs().sum(-2)
+    return x / sums.where(sums > 0, torch.ones_like(sums)).sqrt()
 
 
 @dataclass(frozen=True)
@@ -232,8 +248,8 @@ class Share:
 
     @property
     def tall(self):
-        """Whether there are at least as many rows as columns."""
-        return self.shape[0] >= self.shape[1]
+        """Whether the rows are shared: where `orthogonalize` would work on the adjoint."""
+        return self.shape[0] > self.shape[1]
 
     def take(self, a):
         """Return this process's part of a whole matrix, a view."""
@@ -246,12 +262,11 @@ class Share:
         whole = self.processes.gather_shares(long, share, what)[: max(self.shape)]
         return whole if self.tall else whole.mT
 
-    def orthogonalize(self, a, steps, schedule, precision):
+    def orthogonalize(self, a, rows, precision):
         """Return this process's part of the orthogonalised matrix from its part ``a``."""
-        rows = as_schedule(schedule, steps)
-        x = adjoint(a) if self.tall else a
-        x = _orthogonal(x, max(self.shape), rows, precision, "auto", self.processes)
-        return adjoint(x) if self.tall else x
+        parts = shares(max(self.shape), self.processes.size)
+        lengths, axis = [stop - start for start, stop in parts], -2 if self.tall else -1
+        return _orthogonal(a, axis, lengths, rows, precision, "auto", self.processes)
 
 
 def matrix_of(rule, param):
@@ -282,8 +297,8 @@ class SharedMuon(Muon):
 
     def _orthogonal(self, a):
         scale = self.scale if callable(self.scale) else SCALES[self.scale]
-        steps = STEPS if self.steps is None else self.steps
-        x = self.share.orthogonalize(a, steps, self.schedule, self.precision)
+        rows = polynomials(self.schedule, self.steps, self.normalization)
+        x = self.share.orthogonalize(a, rows, self.precision)
         return float(scale(*self.share.shape)) * x
 
 
@@ -294,8 +309,8 @@ class SharedPolarGrad(PolarGrad):
     share: Share | None = None
 
     def _factor(self, a):
-        steps = self.steps or POLYNOMIAL_STEPS
-        return self.share.orthogonalize(a, steps, self.method, self.precision)
+        rows = as_schedule(self.method, self.steps or POLYNOMIAL_STEPS)
+        return self.share.orthogonalize(a, rows, self.precision)
 
     def _inner(self, a, b):
         return self.share.processes.sum(super()._inner(a, b), "the sum of nuclear norms")

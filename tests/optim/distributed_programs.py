@@ -5,6 +5,9 @@ import multiprocessing
 import os
 import signal
 import traceback
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,6 +27,10 @@ CASES = {
     "muon, large rows": ("Muon", {"bias_correction": True}, 100),
     "muon, qdwh": ("Muon", {"schedule": "qdwh"}, 1),
     "muon, fused": ("Muon", {"fused": (2, 1)}, 1),
+    "muon, frobenius rows": ("Muon", {"normalization": "frobenius"}, 1),
+    "muon, schatten rows": ("Muon", {"normalization": "schatten"}, 1),
+    "muon, aol rows": ("Muon", {"normalization": "aol"}, 1),
+    "muon, turbo rows": ("Muon", {"schedule": "turbo"}, 1),
     "polargrad": ("PolarGrad", {"placement": "polar-first"}, "auto"),
     "polargrad, rows": ("PolarGrad", {"method": "polar-express", "placement": "nesterov"}, 1),
     "polargrad, rows, polar first": (
@@ -31,6 +38,7 @@ CASES = {
         {"method": "jordan", "placement": "polar-first"},
         1,
     ),
+    "polargrad, turbo rows": ("PolarGrad", {"method": "turbo", "steps": 4}, 1),
     "soap": ("SOAP", {"frequency": 3}, "auto"),
     "soap, one side": ("SOAP", {"frequency": 2, "sides": "smaller", "weight_decay": 0.1}, None),
 }
@@ -43,6 +51,7 @@ OPTIONS = (
     {"precision": "fp32"},
     {"precision": "bf16"},
 )
+NORMALIZATIONS = ("frobenius", "schatten", "aol")
 
 
 def parameters(case):
@@ -121,7 +130,7 @@ def equality(rank, size, folder):
     other = shared.SOAP(parameters("soap")[::-1])
     found["unfit"] = _caught(lambda: other.load_state_dict(optimizer.state_dict()))
     found["shards"] = shards(rank, size)
-    found["errors"] = errors(rank, size)
+    found["errors"] = errors(rank, size, folder)
     return found
 
 
@@ -151,10 +160,17 @@ def shards(rank, size):
         for options in OPTIONS if name == "graded" else OPTIONS[:1]:
             x = shared.orthogonalize_shards(mine, axis=axis, **options)
             found[name, repr(options)] = (a, x, axis, options)
+    for name, normalization in product(("tall", "wide", "square"), NORMALIZATIONS):
+        options = {"schedule": replace(as_schedule("jordan", 5), normalization=normalization)}
+        a = torch.tensor(whole[name])
+        for axis in (-2, -1):
+            mine = torch.tensor_split(a, size, dim=axis)[rank]
+            x = shared.orthogonalize_shards(mine, axis=axis, **options)
+            found[name, normalization, axis] = (a, x, axis, options)
     a = torch.tensor(whole["graded"])
-    mine = torch.tensor_split(a, size)[rank].T
-    rows = as_schedule(None, 7)
-    x = _orthogonal(mine, 40, rows, None, "auto", Processes(), split_from=2).T
+    cut, rows = torch.tensor_split(a, size), as_schedule(None, 7)
+    lengths = [len(part) for part in cut]
+    x = _orthogonal(cut[rank], -2, lengths, rows, None, "auto", Processes(), split_from=2)
     found["split", "products"] = (a, x, -2, {"steps": 7})
     return found
 
@@ -168,7 +184,7 @@ class Breaking(shared.Muon):
         return super()._own_steps(active)
 
 
-def errors(rank, size):
+def errors(rank, size, folder):
     """Return what is raised where processes do not agree, or one cannot do its part."""
     found = {}
     params = parameters("muon")
@@ -190,9 +206,18 @@ def errors(rank, size):
     found["sparse"] = _caught(shared.Muon(params, lr=0.1).step)
     others = params[: 2 + rank]
     found["other model"] = _caught(shared.Muon(others, lr=0.1).step)
-    found["no folder"] = _caught(
-        lambda: shared.save_checkpoint("/nowhere/at/all.pt", shared.Muon(params, lr=0.1))
-    )
+    optimizer, nowhere = shared.Muon(params, lr=0.1), "/nowhere/at/all.pt"
+    found["no folder"] = _caught(lambda: shared.save_checkpoint(nowhere, optimizer))
+    # Only what rank 0 gives is written.
+    given = {"folder": Path(nowhere)} if rank == 0 else {}
+    found["unreadable"] = _caught(lambda: shared.save_checkpoint(nowhere, optimizer, **given))
+    adamw, path = torch.optim.AdamW(params), f"{folder}/adamw.{size}.pt"
+
+    def both():
+        shared.save_checkpoint(path, adamw, epoch=1)
+        adamw.load_state_dict(shared.load_checkpoint(path)["optimizer"])
+
+    found["plain"] = _caught(both)
     return found
 
 

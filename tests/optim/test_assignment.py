@@ -51,6 +51,8 @@ def test_costs_follow_the_products():
     assert orthogonalisation_cost(np.zeros((0, 8)), None, 5, None) == 0
     assert Muon().cost(wide) == orthogonalisation_cost(wide, None, 5, None)
     assert Muon(steps=2).cost(square) == 6 * 8**3
+    for turbo in (Muon(normalization="aol"), Muon(schedule="turbo")):
+        assert turbo.cost(square) == 12 * 8**3  # four steps, not five
     assert PolarGrad(method="jordan").cost(square) == 24 * 8**3
     assert PolarGrad().cost(square) > PolarGrad(method="jordan").cost(square)
     assert SOAP().cost(square) > SOAP(sides="smaller").cost(square)

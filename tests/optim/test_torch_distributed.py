@@ -1,7 +1,12 @@
 """Several processes do what one does: the same parameters, states, checkpoints, clear errors."""
 
+import argparse
+import collections
+import pathlib
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -12,9 +17,11 @@ pytestmark = [
 
 import distributed_programs as programs  # noqa: E402
 
-from linalg_ml import orthogonalize  # noqa: E402
+from linalg_ml import optim, orthogonalize  # noqa: E402
+from linalg_ml.matrix_functions.orthogonalize import as_schedule  # noqa: E402
 from linalg_ml.optim import torch as single  # noqa: E402
 from linalg_ml.optim import torch_distributed as shared  # noqa: E402
+from linalg_ml.optim import torch_lora  # noqa: E402
 
 SIZES = (2, 4)
 
@@ -149,6 +156,11 @@ def test_an_error_in_one_process_ends_all_and_changes_nothing(results, size):
         assert "rank 1 of" in found["sparse"] and "sparse_coo" in found["sparse"]
         assert found["other model"].startswith("RankError: step 1")
         assert "rank 0" in found["no folder"] and "FileNotFoundError" in found["no folder"]
+    for rank, one in enumerate(of(results, size, "equality")):
+        kind = "TypeError: " if rank == 0 else "RankError: writing /nowhere/at/all.pt failed on"
+        assert one["errors"]["unreadable"].startswith(kind)
+        assert "folder must" in one["errors"]["unreadable"]
+        assert one["errors"]["plain"] is None
 
 
 def test_a_killed_process_ends_the_run_and_the_checkpoint_can_be_loaded(results, alone, folder):
@@ -183,20 +195,160 @@ def test_without_a_group_it_says_what_to_do():
         shared.Muon([torch.nn.Parameter(torch.ones(2, 2))])
 
 
-def test_arguments():
+@pytest.fixture
+def group():
+    """A group of one process."""
     store = torch.distributed.HashStore()
     torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
-    try:
-        param = torch.nn.Parameter(torch.ones(2, 2))
-        with pytest.raises(TypeError, match="row_shards"):
-            shared.Muon([param], row_shards="all")
-        with pytest.raises(TypeError, match="lr_scheduler"):
-            shared.SOAP([param], lr=lambda step: 0.1).step()
-        with pytest.raises(ValueError, match="rank below 1"):
-            shared.Muon([param]).consolidate_state_dict(to=1)
-        with pytest.raises(TypeError, match="two axes"):
-            shared.orthogonalize_shards(torch.ones(2, 3, 3))
-        with pytest.raises(ValueError, match="axis"):
-            shared.orthogonalize_shards(torch.ones(3, 3), axis=0)
-    finally:
-        torch.distributed.destroy_process_group()
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize("form", ["direct", "auto"])
+@pytest.mark.parametrize("axis", [-2, -1])
+@pytest.mark.parametrize("shape", [(12, 5), (8, 8), (5, 12)])
+@pytest.mark.parametrize("normalization", programs.NORMALIZATIONS)
+def test_all_of_a_matrix_in_one_process(group, normalization, shape, axis, form):
+    schedule = replace(as_schedule("jordan", 5), normalization=normalization)
+    a = torch.tensor(np.random.default_rng(2).standard_normal(shape))
+    a[0] *= 30  # so that it matters which side is scaled
+    for options in ({"schedule": schedule}, {"schedule": "turbo", "steps": 4}):
+        x = shared.orthogonalize_shards(a, axis=axis, form=form, **options)
+        assert difference([x], [orthogonalize(a, form=form, **options)]) <= 1e-12
+
+
+def test_one_process_shares_nothing(group):
+    for shape, options in (((4, 3, 3, 3), {}), ((6, 4), {"out_axis": -1}), ((8, 8), {})):
+        params = [torch.nn.Parameter(torch.ones(shape)) for _ in range(2)]
+        kinds = (single.Muon, shared.Muon)
+        alone, optimizer = (
+            kind([param], **options, **more)
+            for kind, param, more in zip(kinds, params, ({}, {"row_shards": 1}), strict=True)
+        )
+        for param, one in zip(params, (alone, optimizer), strict=True):
+            param.grad = torch.sin(torch.arange(1.0 * param.numel())).reshape(shape)
+            one.step()
+        state = optimizer.state_dict()
+        assert state["state"][0]["mean"].shape == shape
+        alone.load_state_dict(state)
+        optimizer.load_state_dict(state)
+        assert torch.equal(params[0], params[1])
+
+
+def marked(mark):
+    """Return a tensor with an attribute."""
+    weight = torch.ones(2)
+    weight.mark = mark
+    return weight
+
+
+def written(path, **others):
+    """Return what comes back of what is saved with an optimizer."""
+    shared.save_checkpoint(path, shared.Muon([torch.nn.Parameter(torch.ones(3, 2))]), **others)
+    return shared.load_checkpoint(path)
+
+
+def test_a_checkpoint_holds_what_can_be_read_again(group, tmp_path):
+    model = torch.nn.BatchNorm1d(2)
+    held = written(
+        tmp_path / "run.pt",
+        epoch=np.int64(3),
+        losses=[np.float64(0.5), (np.float32(0.25), np.bool_(True)), None],
+        best={np.int64(7): {"name": np.str_("a"), "size": torch.Size([2])}},
+        counted=collections.Counter("aab"),
+        model=model.state_dict(),
+        rng=torch.get_rng_state(),
+        weight=marked(1),
+        numpy=np.random.default_rng(0).bit_generator.state,
+    )
+    assert type(held["epoch"]) is int and held["epoch"] == 3
+    assert held["losses"] == [0.5, (0.25, True), None]
+    assert [type(x) for x in held["losses"][1]] == [float, bool]
+    assert held["best"] == {7: {"name": "a", "size": (2,)}} and type(*held["best"]) is int
+    assert held["counted"] == {"a": 2, "b": 1}
+    assert held["model"]._metadata == model.state_dict()._metadata
+    assert torch.equal(held["rng"], torch.get_rng_state()) and held["weight"].mark == 1
+    assert held["numpy"] == np.random.default_rng(0).bit_generator.state
+
+
+@pytest.mark.parametrize(
+    "others, place",
+    [
+        ({"options": argparse.Namespace(lr=1)}, "options must"),
+        ({"epoch": 1, "folder": [0, pathlib.Path("x")]}, r"folder\[1\] must"),
+        ({"rng": np.random.RandomState(0).get_state()}, r"rng\[1\] must"),
+        ({"run": {"draw": {"f": lambda x: x}}}, r"run\['draw'\]\['f'\] must"),
+        ({"run": {pathlib.Path("x"): 1}}, "a key of run must"),
+        ({"weight": marked(pathlib.Path("x"))}, "weight must"),
+        ({"loss": np.longdouble(1)}, "loss must"),
+        ({"optimizer": {}}, "optimizer"),
+    ],
+)
+def test_what_cannot_be_read_again_is_not_written(group, tmp_path, others, place):
+    path = tmp_path / "run.pt"
+    written(path, epoch=1)
+    with pytest.raises(TypeError, match=f"^{place}"):
+        written(path, **others)
+    assert shared.load_checkpoint(path)["epoch"] == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_numbers_of_numpy_among_the_hyperparameters(group, tmp_path):
+    param = torch.nn.Parameter(torch.ones(3, 2))
+    optimizer = shared.Muon([param], lr=np.float64(0.1))
+    shared.save_checkpoint(tmp_path / "run.pt", optimizer)
+    found = shared.load_checkpoint(tmp_path / "run.pt")["optimizer"]["param_groups"][0]["lr"]
+    assert type(found) is float and found == 0.1
+    optimizer.param_groups[0]["scale"] = lambda m, n: 1.0
+    with pytest.raises(TypeError, match=r"^optimizer\['param_groups'\]\[0\]\['scale'\] must"):
+        shared.save_checkpoint(tmp_path / "run.pt", optimizer)
+
+
+@pytest.mark.parametrize("kind", [torch.optim.AdamW, single.Muon])
+def test_a_checkpoint_of_any_optimizer_of_pytorch(tmp_path, kind):
+    param = torch.nn.Parameter(torch.ones(3, 2))
+    optimizer = kind([param], lr=0.1)
+    param.grad = torch.ones(3, 2)
+    optimizer.step()
+    shared.save_checkpoint(tmp_path / "run.pt", optimizer, epoch=1)
+    other = kind([param], lr=0.2)
+    other.load_state_dict(shared.load_checkpoint(tmp_path / "run.pt")["optimizer"])
+    assert str(other.state_dict()) == str(optimizer.state_dict())
+    with pytest.raises(TypeError, match="optimizer must have a state_dict, got Parameter"):
+        shared.save_checkpoint(tmp_path / "run.pt", param)
+
+
+def test_a_file_of_another_kind_is_no_checkpoint(tmp_path):
+    path = tmp_path / "run.pt"
+    rng = np.random.default_rng(0)
+    for text in (b"hi", b"{}", "épée".encode(), *(rng.bytes(n) for n in range(1, 60))):
+        path.write_bytes(text)
+        with pytest.raises(ValueError, match="not written by save_checkpoint, or is damaged"):
+            shared.load_checkpoint(path)
+    for thing in ("hi", {"epoch": 1}, [1], argparse.Namespace()):
+        torch.save(thing, path)
+        with pytest.raises(ValueError, match="not written by save_checkpoint, or is damaged"):
+            shared.load_checkpoint(path)
+    with pytest.raises(FileNotFoundError):
+        shared.load_checkpoint(tmp_path / "nothing.pt")
+
+
+def test_classes_that_cannot_be_shared_out_are_refused():
+    others = (torch.optim.AdamW, single.TransformOptimizer, torch_lora.LoRAPro, optim.muon, "Muon")
+    for kind in (*others, single.LeafwiseOptimizer):
+        with pytest.raises(TypeError, match="optimizer must be one of the classes"):
+            shared.distributed_class(kind)
+
+
+def test_arguments(group):
+    param = torch.nn.Parameter(torch.ones(2, 2))
+    with pytest.raises(TypeError, match="row_shards"):
+        shared.Muon([param], row_shards="all")
+    with pytest.raises(TypeError, match="lr_scheduler"):
+        shared.SOAP([param], lr=lambda step: 0.1).step()
+    with pytest.raises(ValueError, match="rank below 1"):
+        shared.Muon([param]).consolidate_state_dict(to=1)
+    with pytest.raises(TypeError, match="two axes"):
+        shared.orthogonalize_shards(torch.ones(2, 3, 3))
+    with pytest.raises(ValueError, match="axis"):
+        shared.orthogonalize_shards(torch.ones(3, 3), axis=0)
