@@ -254,7 +254,7 @@ class PairOptimizer(LeafwiseOptimizer):
         super().__init__(params, defaults)
 
     def add_param_group(self, param_group):
-        """Add adapters; those of another scaling, or that keep it, become a group of their own."""
+        """Add adapters, in groups of their own by scaling and by ``keep_gradient``."""
         given = dict(param_group)
         by_kind = {}
         for *factors, weight, scaling in _adapters_of(given.pop("params")):
