@@ -17,15 +17,28 @@ class CoordinateDescent:
     budget : int
         Runs that may be made.
     enough : float
-        What counts as a gain: this share of the smallest loss so far.
+        What counts as a gain: this share of the loss of the best settings.
 
     Attributes
     ----------
     best, loss
-        The best settings so far, and their loss.
+        The settings where the search stands, and their loss. No run told was better by more than
+        ``enough``: smaller gains are noise, and move nothing, in the last run neither.
+
+    Raises
+    ------
+    ValueError
+        If ``start`` and ``grids`` name different hyper-parameters, if a value is not on its grid,
+        or if the budget allows no run.
     """
 
     def __init__(self, grids, start, budget, *, enough=1e-3):
+        if start.keys() != grids.keys():
+            raise ValueError(
+                f"start must name a value for each of {sorted(grids)}, got {sorted(start)}"
+            )
+        if budget < 1:
+            raise ValueError(f"budget must be at least 1, got {budget}")
         for name, value in start.items():
             if value not in grids[name]:
                 raise ValueError(f"start: {name}={value} is not on its grid {grids[name]}")
@@ -44,10 +57,8 @@ class CoordinateDescent:
         if self._next is None:
             raise ValueError("the search has ended")
         self._told[_key(self._next)] = loss
-        ended = len(self._told) >= self.budget
-        if ended and loss < self.loss:
-            self.best, self.loss = self._next, loss
-        self._next = None if ended else self._walk.send(loss)
+        proposed = self._walk.send(loss)
+        self._next = proposed if len(self._told) < self.budget else None
 
     def at_an_end(self):
         """Return the hyper-parameters whose best value is the first or last of its grid."""

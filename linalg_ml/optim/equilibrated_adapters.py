@@ -140,7 +140,8 @@ def lora_rite(lr=1e-3, *, betas=(0.9, 0.999), eps=1e-6, clip=1.0, skip_above=1.0
     eps : float
         Added to the root of the second moment.
     clip : float, optional
-        Largest norm of all unmagnified gradients together.
+        Largest norm of all unmagnified gradients together; of groups of PyTorch, those of all that
+        agree in ``betas``, ``eps``, ``clip`` and ``skip_above``.
     skip_above : float, optional
         Unmagnified gradients with a larger root mean square count as zero.
     weight_decay : float

@@ -1,6 +1,7 @@
 """Rules for low-rank adapters: a pair of parameters A, B that stand for the matrix B A."""
 
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -96,7 +97,11 @@ class Pairwise:
         gradient holds NaN or infinity, the updates are zero and the state stays what it was, but
         for the count of skipped steps.
         """
-        inputs, where, ok_of = [], [], {}
+        return update_together([(self, pairs)], count)[0]
+
+    def _ready(self, pairs):
+        """Return {place: (pair as the rule sees it, whether it is finite or None if known)}."""
+        ready = {}
         for i, pair in enumerate(pairs):
             given = [g for g in (pair.grad_a, pair.grad_b, pair.grad) if g is not None]
             ok = all_finite(given[0])
@@ -108,23 +113,26 @@ class Pairwise:
             grads = [None if g is None else astype(g, dtype)
                      for g in (pair.grad_a, pair.grad_b, pair.grad)]  # fmt: skip
             if not isinstance(ok, bool):
-                xp, ok_of[i] = namespace(pair.a), ok
+                xp = namespace(pair.a)
                 grads = [None if g is None else xp.where(ok, g, xp.zeros_like(g)) for g in grads]
             own = {k: v for k, v in pair.state.items() if k not in ("step", "skipped")}
             step = hyperparameters.advanced(pair.state["step"])
-            inputs.append(Pair(working(pair.a), working(pair.b), *grads, own, step))
-            where.append(i)
+            used = Pair(working(pair.a), working(pair.b), *grads, own, step)
+            ready[i] = used, None if isinstance(ok, bool) else ok
+        return ready
+
+    def _finished(self, pairs, ready, made, count):
+        """Return the updates and states of all pairs from the directions of those ready."""
         results = [None] * len(pairs)
         lr = hyperparameters.current(self.lr, count)
-        made = self.rule.update_all(inputs) if inputs else []
-        for i, used, (da, db, own) in zip(where, inputs, made, strict=True):
+        for (i, (used, ok)), (da, db, own) in zip(ready.items(), made, strict=True):
             before = pairs[i].state
             rate, decay = (hyperparameters.in_type_of(v, used.a) for v in (lr, self.weight_decay))
             ua = astype(-rate * (da + decay * used.a), pairs[i].a.dtype)
             ub = astype(-rate * (db + decay * used.b), pairs[i].b.dtype)
             after = {"step": used.step, "skipped": before["skipped"], **own}
-            if i in ok_of:
-                ua, ub, after = _where(ok_of[i], ua, ub, after, before)
+            if ok is not None:
+                ua, ub, after = _where(ok, ua, ub, after, before)
             results[i] = (ua, ub, after)
         for i, pair in enumerate(pairs):
             if results[i] is None:
@@ -133,6 +141,24 @@ class Pairwise:
                 after = {**pair.state, "skipped": skipped}
                 results[i] = (xp.zeros_like(pair.a), xp.zeros_like(pair.b), after)
         return results
+
+
+def update_together(groups, count):
+    """Return what `Pairwise.update` does, for groups (Pairwise, pairs) that make one step.
+
+    A rule sees the pairs of all groups that have the same: they may differ in rate and decay.
+    """
+    ready = [own._ready(pairs) for own, pairs in groups]
+    made = [None] * len(groups)
+    for k, (own, _) in enumerate(groups):
+        if made[k] is not None:
+            continue
+        same = [k, *(j for j in range(k + 1, len(groups)) if groups[j][0].rule == own.rule)]
+        inputs = [used for j in same for used, _ in ready[j].values()]
+        directions = iter(own.rule.update_all(inputs) if inputs else [])
+        for j in same:
+            made[j] = list(islice(directions, len(ready[j])))
+    return [own._finished(pairs, ready[k], made[k], count) for k, (own, pairs) in enumerate(groups)]
 
 
 def from_pair_rule(rule, lr, weight_decay=0.0):

@@ -77,6 +77,67 @@ def test_adding_and_merging():
         add_lora(torch.nn.Sequential(torch.nn.ReLU()), 2)
 
 
+class Tied(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = torch.nn.Linear(4, 4, dtype=torch.float64)
+        self.b = self.a
+
+    def forward(self, x):
+        return self.b(torch.tanh(self.a(x)))
+
+
+def test_tied_layers_stay_tied():
+    net, x = Tied(), torch.randn(3, 4, dtype=torch.float64)
+    add_lora(net, 2, where=lambda name, layer: name == "b")
+    assert isinstance(net.a, LoRALinear) and net.b is net.a
+    net.a.B.data.normal_()
+    expected = net(x)
+    assert merge_lora(net) is net and type(net.a) is torch.nn.Linear and net.b is net.a
+    torch.testing.assert_close(net(x), expected)
+
+
+def test_merging_what_is_an_adapter_itself():
+    layer = LoRALinear(torch.nn.Linear(5, 4), 2)
+    layer.B.data.normal_()
+    merged, x = merge_lora(layer), torch.randn(3, 5)
+    assert type(merged) is torch.nn.Linear
+    torch.testing.assert_close(merged(x), layer(x))
+
+
+def test_adding_twice():
+    net = network(where=lambda name, layer: name == "0")
+    first = net[0]
+    add_lora(net, 1)
+    assert net[0] is first and net[2].A.shape[0] == 1
+    learned = [name for name, p in net.named_parameters() if p.requires_grad]
+    assert learned == ["0.A", "0.B", "2.A", "2.B"]
+    with pytest.raises(ValueError, match=r"without an adapter .* got none"):
+        add_lora(net, 2)
+    merge_lora(net)
+    assert [type(layer) for layer in net] == [torch.nn.Linear, torch.nn.Tanh, torch.nn.Linear]
+
+
+def test_layers_that_read_the_weight():
+    torch.manual_seed(0)
+    encoder = torch.nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    add_lora(encoder, 2, keep_gradient=True)
+    attention = encoder.self_attn
+    attention.out_proj = LoRALinear(attention.out_proj, 2, keep_gradient=True)
+    adapters = [m for m in encoder.modules() if isinstance(m, LoRALinear)]
+    for layer in adapters:
+        layer.B.data.normal_()
+    x = torch.randn(3, 5, 8)
+    expected = encoder(x)
+    expected.square().sum().backward()
+    for layer in adapters:
+        torch.testing.assert_close(layer.B.grad, layer.base.weight.grad @ layer.A.T)
+    encoder.eval()
+    with torch.no_grad():  # PyTorch's path for inference
+        torch.testing.assert_close(encoder(x), expected)
+    torch.testing.assert_close(merge_lora(encoder)(x), expected)
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_the_class_makes_the_steps_of_the_function(name):
     function, settings = CLASSES[name]
@@ -142,20 +203,108 @@ def test_groups_scalings_and_pairs():
             torch_lora.AdaPreLoRA(params)
 
 
+def kept(net):
+    return [(net[k].base.weight.grad, net[k].A.grad, net[k].B.grad) for k in (0, 2)]
+
+
 def test_gradients_of_products():
     net = network(keep_gradient=True)
+    start = copy.deepcopy(net.state_dict())
     optimizer = torch_lora.AdaPreLoRA(net, lr=0.02, statistics="full")
     train(net, optimizer, 1, 2)
-    optimizer.zero_grad()
-    assert net[0].A.full_grad is None
-    weights = [layer.base.weight.requires_grad_(True) for layer in (net[0], net[2])]
-    (loss_of(net) + loss_of(net, 1)).backward()
-    for layer, weight in zip((net[0], net[2]), weights, strict=True):
-        torch.testing.assert_close(layer.A.full_grad, weight.grad)
-        torch.testing.assert_close(layer.B.grad, weight.grad @ layer.A.T)
+    for k in (0, 2):
+        assert torch.equal(net[k].base.weight, start[f"{k}.base.weight"])
+        assert not torch.equal(net[k].B, start[f"{k}.B"])
+    for forget in (optimizer.zero_grad, net.zero_grad):
+        forget()
+        assert all(g is None for grads in kept(net) for g in grads)
+    for t in range(2):  # accumulated
+        loss_of(net, t).backward()
+    for layer, (whole, grad_a, grad_b) in zip((net[0], net[2]), kept(net), strict=True):
+        torch.testing.assert_close(grad_b, whole @ layer.A.T)
+        torch.testing.assert_close(grad_a, layer.B.T @ whole)
     plain = network()
     with pytest.raises(ValueError, match="grads must hold 'W'"):
         train(plain, torch_lora.AdaPreLoRA(plain, lr=0.02, statistics="full"), 1, 1)
+
+
+@pytest.mark.parametrize("forget", ["None", "zero", "optimizer"])
+def test_gradients_of_products_do_not_outlive_those_of_the_factors(forget):
+    net = network(keep_gradient=True)
+    optimizer = torch_lora.AdaPreLoRA(net, lr=0.02, statistics="full")
+    norms = []
+    for _ in range(3):
+        if forget == "optimizer":
+            optimizer.zero_grad()
+        else:
+            net.zero_grad(set_to_none=forget == "None")
+        loss_of(net).backward()
+        norms.append([float(whole.norm()) for whole, _, _ in kept(net)])
+    assert norms[0] == norms[1] == norms[2]
+
+
+def test_gradients_of_products_are_scaled_with_those_of_the_factors():
+    net = network(keep_gradient=True)
+    optimizer = torch_lora.AdaPreLoRA(net, lr=0.02, statistics="full")
+    loss_of(net).backward()
+    plain = [tuple(g.clone() for g in grads) for grads in kept(net)]
+    for params in (net.parameters(), (p for g in optimizer.param_groups for p in g["params"])):
+        net.zero_grad()
+        loss_of(net).backward()
+        size = torch.nn.utils.clip_grad_norm_(params, 0.1)
+        for found, grads in zip(kept(net), plain, strict=True):
+            torch.testing.assert_close(found, tuple(0.1 / (size + 1e-6) * g for g in grads))
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    net.zero_grad()
+    scaler.scale(loss_of(net)).backward()
+    scaler.unscale_(optimizer)
+    for found, grads in zip(kept(net), plain, strict=True):
+        torch.testing.assert_close(found, grads)
+
+
+def test_gradients_of_products_in_groups_and_states():
+    net = network(keep_gradient=True)
+    both = [net[0], LoRALinear(torch.nn.Linear(5, 6), 2)]
+    optimizer = torch_lora.AdaPreLoRA(both, lr=0.02)
+    assert [len(group["params"]) for group in optimizer.param_groups] == [3, 2]
+    triples = [(layer.A, layer.B, layer.base.weight) for layer in (net[0], net[2])]
+    one, two = (
+        torch_lora.AdaPreLoRA(params, lr=0.02, statistics="full") for params in (net, triples)
+    )
+    train(net, one, 1, 1)
+    two.load_state_dict(one.state_dict())
+    assert torch.equal(two.state[net[0].A]["rows"], one.state[net[0].A]["rows"])
+    pairs = [(net[0].A, net[0].B), (net[2].A, net[2].B), (both[1].A, both[1].B)]
+    with pytest.raises(ValueError, match="keep_gradient"):
+        torch_lora.AdaPreLoRA(pairs, lr=0.02).load_state_dict(one.state_dict())
+    with pytest.raises(ValueError, match="must have shape"):
+        torch_lora.AdaPreLoRA([(net[0].A, net[0].B, net[2].base.weight)])
+
+
+def test_weights_of_two_layers_keep_no_gradient():
+    net = torch.nn.Sequential(torch.nn.Embedding(9, 4), torch.nn.Linear(4, 9))
+    net[1].weight = net[0].weight
+    with pytest.raises(ValueError, match=r"keep_gradient .* '1' shares"):
+        add_lora(net, 2, keep_gradient=True)
+    assert type(net[1]) is torch.nn.Linear and net[0].weight.requires_grad
+    assert isinstance(add_lora(net, 2)[1], LoRALinear)
+
+
+@pytest.mark.parametrize("rates", [(0.05, 0.05), (0.05, 0.01)])
+def test_lora_rite_clips_all_groups_together(rates):
+    settings = {"clip": 0.01, "skip_above": None, "eps": 1.0}  # so large that sizes matter
+    nets, moved = [network(), network()], []
+    for net in nets:
+        for layer in (net[0], net[2]):
+            torch.nn.init.normal_(layer.B, generator=torch.Generator().manual_seed(0))
+    groups = [{"params": nets[1][k], "lr": lr} for k, lr in zip((0, 2), rates, strict=True)]
+    for net, params in zip(nets, (nets[0], groups), strict=True):
+        optimizer = torch_lora.LoRARITE(params, lr=rates[0], **settings)
+        before = [net[k].B.detach().clone() for k in (0, 2)]
+        train(net, optimizer, 1, 1)
+        moved.append([net[k].B.detach() - b for k, b in zip((0, 2), before, strict=True)])
+    for one, two, rate in zip(*moved, rates, strict=True):
+        torch.testing.assert_close(one * (rate / rates[0]), two)
 
 
 def test_missing_and_bad_gradients():

@@ -76,6 +76,27 @@ def test_small_gains_are_noise_and_ends_of_grids_are_told():
         CoordinateDescent(GRIDS, {**START, "x": 0.5}, 3)
 
 
+@pytest.mark.parametrize("budget", [1, 2, 3, 9, 50])
+def test_the_last_run_of_the_budget_moves_by_the_same_rule(budget):
+    found = search(budget, lambda x, y, kind: 1 - 0.0005 * abs(x))
+    assert found.best == START and found.loss == 1
+    found = search(2, lambda x, y, kind: 1 - 0.1 * x)
+    assert found.best == {**START, "x": 1} and found.loss == 0.9
+
+
+@pytest.mark.parametrize(
+    "grids, start, budget, message",
+    [
+        (GRIDS, {"x": 0, "y": 0}, 3, r"start must name a value for each of \['kind', 'x', 'y'\]"),
+        ({"x": (0, 1)}, START, 3, r"start must name a value for each of \['x'\], got"),
+        (GRIDS, START, 0, "budget must be at least 1"),
+    ],
+)
+def test_arguments_of_the_search(grids, start, budget, message):
+    with pytest.raises(ValueError, match=message):
+        CoordinateDescent(grids, start, budget)
+
+
 def test_gradient_of_the_autoencoder():
     training, validation = images(ROOT, 7)
     assert training.shape == (4000, 49) and validation.shape == (1000, 49)
