@@ -86,7 +86,9 @@ def coordinate_descent(
         By which norm "gs", "gsl" and "gsd" measure fixed blocks.
     rtol, atol : float, optional
         Stop when the residual is at most max(rtol times the residual at the feasible point next
-        to zero, atol). ``rtol`` is 1e-6 if None, 1e-4 in fp32.
+        to zero, atol). Where that point is optimal, as zero is for b = 0, ``rtol`` is relative to
+        the residual at ``x0``, from which the descent goes on: x is then one minimiser of perhaps
+        many. ``rtol`` is 1e-6 if None, 1e-4 in fp32.
     maxiter : int, optional
         Cap on the block updates; 1000 passes if None.
     steps : int, optional
@@ -98,12 +100,13 @@ def coordinate_descent(
     rng : None, int or numpy.random.Generator
         Source of the random choices.
     callback : callable, optional
-        Called with an object with ``nit``, ``measures`` and ``x`` after each check; returning
-        True stops.
+        Called with an object with ``nit``, ``measures`` and ``x`` after each check, with ``steps``
+        after each update; returning True stops.
     check_every : int, optional
         Updates between checks; None takes a pass.
     history : bool
-        Record "residual" and "objective" at each check in ``result.history``.
+        Record "residual" and "objective" at each check, with ``steps`` after each update, in
+        ``result.history``.
 
     Returns
     -------
@@ -201,7 +204,7 @@ def coordinate_descent(
     if maxiter is None and steps is None:
         maxiter = _PASSES * a_pass
     if check_every is None:
-        check_every = 1 if history or callback is not None else a_pass
+        check_every = a_pass
     problem.patience = math.ceil(_IDLE_PASSES * max(1.0, a_pass / check_every))
     return solve(
         method,

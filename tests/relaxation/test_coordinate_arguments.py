@@ -136,6 +136,17 @@ def test_zero_right_hand_side():
     assert from_afar.converged and np.abs(from_afar.x).max() < 1e-5
 
 
+def test_where_zero_is_optimal_the_target_is_relative_to_the_start():
+    """It descends from x0 all the same: of many minimisers it does not jump to zero."""
+    x0 = np.array([3.0, 1.0])
+    result = coordinate_descent(np.ones((2, 2)), np.zeros(2), x0=x0, rtol=1e-3)
+    assert result.converged and result.x.tolist() == [-1, 1]
+    result = coordinate_descent(A, np.zeros(3), x0=np.ones(3), rtol=1e-3)
+    start = np.linalg.norm(A @ np.ones(3))
+    assert result.converged and 1e-6 * start < result.residual <= 1e-3 * start
+    assert f"<= {1e-3 * start:.3g}" in result.criterion
+
+
 def test_equal_bounds_fix_a_coordinate():
     result = coordinate_descent(A, B, lower=[-9, 0.25, -9], upper=[9, 0.25, 9], x0=np.ones(3))
     assert result.converged and result.x[1] == 0.25
@@ -182,8 +193,25 @@ def test_steps_callback_and_history():
     assert [record["nit"] for record in result.history] == [0, 1, 2, 3, 4, 5]
     assert [nit for nit, _ in seen] == [1, 2, 3, 4, 5]
     assert seen[0][1].tolist() == [0.25, 0, 0]
-    stopped = coordinate_descent(A, B, callback=lambda p: p.nit == 2)
+    stopped = coordinate_descent(A, B, check_every=1, callback=lambda p: p.nit == 2)
     assert stopped.status is Status.STOPPED and stopped.nit == 2
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"rule": "gsl"}, {"block": ("sort", 2)}, {"update": "newton"}]
+)
+def test_who_looks_on_does_not_change_the_pace(options):
+    """History and callbacks see the checks that are made anyway, after each pass."""
+    seen = []
+    plain = coordinate_descent(A, B, rtol=1e-9, **options)
+    watched = coordinate_descent(
+        A, B, rtol=1e-9, history=True, callback=lambda p: seen.append(p.nit), **options
+    )
+    assert watched.nit == plain.nit and watched.counts == plain.counts
+    np.testing.assert_array_equal(watched.x, plain.x)
+    a_pass = 2 if "block" in options else 3
+    assert [record["nit"] for record in watched.history] == [0, *seen]
+    assert seen == list(range(a_pass, plain.nit + 1, a_pass))
 
 
 def test_maxiter_and_residual():
