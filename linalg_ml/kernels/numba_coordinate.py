@@ -173,7 +173,7 @@ def add_rows(a, rows, weights, out):
 
 
 @_compiled
-def _forest_solve(indptr, indices, data, block, r, x):
+def _forest_solve(indptr, indices, data, block, r, noise, eps, x):
     size = block.size
     place = np.full(indptr.size - 1, -1, np.int64)
     for k in range(size):
@@ -207,15 +207,24 @@ def _forest_solve(indptr, indices, data, block, r, x):
                     link[j] = data[t]
                     stack[depth] = j
                     depth += 1
+    semidefinite = noise.size > 0
+    noise = noise.copy()
+    variance = np.square(pivot.astype(np.float64))  # of the rounding in each pivot, over eps^2
     for k in range(size):
         x[k] = r[k]
     for s in range(size - 1, -1, -1):  # leaves first
         k = order[s]
         p = parent[k]
+        if semidefinite and pivot[k] <= 2 * eps * np.sqrt(variance[k]):
+            bounded = pivot[k] >= -np.sqrt(eps * variance[k]) and abs(x[k]) <= noise[k]
+            pivot[k] = np.inf if bounded else 0  # x[k] becomes zero, or infinite
         if p >= 0:
             ratio = link[k] / pivot[k]
             pivot[p] -= link[k] * ratio
             x[p] -= x[k] * ratio
+            if semidefinite:
+                variance[p] += np.square(np.float64(pivot[p])) + variance[k] * ratio**4
+                noise[p] += noise[k] * abs(ratio)
     for s in range(size):  # roots first
         k = order[s]
         p = parent[k]
@@ -225,13 +234,18 @@ def _forest_solve(indptr, indices, data, block, r, x):
     return -1, -1
 
 
-def forest_solve(a, block, r):
+def forest_solve(a, block, r, noise=None):
     """Solve A_bb x = r where the graph of the symmetric CSR matrix A on ``block`` is a forest.
 
+    A_bb is positive definite; with ``noise``, which tells for each entry of r what counts as zero,
+    it may be semidefinite. A variable whose pivot is rounding is then zero if what the elimination
+    leaves of its r is noise; if not, x^T A_bb x / 2 - r^T x is unbounded below and x not finite.
     Return (x, None), or (None, (u, v)) with an edge that closes a cycle.
     """
     x = np.empty_like(r)
-    u, v = _forest_solve(a.indptr, a.indices, a.data, block, r, x)
+    noise = np.empty_like(r, shape=0) if noise is None else noise
+    eps = np.finfo(r.dtype).eps
+    u, v = _forest_solve(a.indptr, a.indices, a.data, block, r, noise, eps, x)
     return (x, None) if u < 0 else (None, (int(u), int(v)))
 
 

@@ -43,11 +43,23 @@ def adaptive_step(problem, point, block, columns, g, estimates):
 def matrix_step(problem, point, block, columns, g, estimates):
     """Minimise the quadratic bound with H_b: exact for quadratic losses."""
     if problem.part.trivial and problem.may_be_forest(block):
-        d, closing = kernels("numpy").forest_solve(problem.graph, block.index, -g)
+        noise = _gradient_noise(problem, point, block.index)
+        d, closing = kernels("numpy").forest_solve(problem.graph, block.index, -g, noise)
         if closing is None:
             return point.x[block.index] + d
         problem.not_forests.add(block.key)
     return _minimise_model(problem, point, block, problem.block_matrix(block, columns), g)
+
+
+def _gradient_noise(problem, point, index):
+    """Return below what a gradient that should vanish does not show that f is unbounded.
+
+    It is half of the digits of the terms of the gradient: b may be consistent with a singular A
+    to some digits only.
+    """
+    loss = problem.loss
+    size = np.abs(loss.b[index]) + loss.gershgorin[index] * np.abs(point.x[index])
+    return np.sqrt(np.finfo(size.dtype).eps) * size
 
 
 def _minimise_model(problem, point, block, h, g):

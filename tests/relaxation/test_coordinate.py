@@ -8,7 +8,7 @@ import scipy.optimize
 import scipy.sparse as sp
 import scipy.special
 
-from linalg_ml import coordinate_descent
+from linalg_ml import Status, coordinate_descent
 from linalg_ml.problems import sparse_least_squares
 from linalg_ml.relaxation.block_quadratic import proximal_newton_point
 from linalg_ml.relaxation.block_selection import RULES
@@ -89,6 +89,69 @@ def test_cyclic_steps_are_those_of_gauss_seidel(system, loss, storage):
     for update in ("exact", "newton"):  # the one is compiled
         result = coordinate_descent(storage(a), b, loss=loss, steps=19, update=update)
         np.testing.assert_allclose(result.x, x, rtol=1e-11, atol=1e-13, err_msg=update)
+
+
+# Semidefinite quadratics
+
+
+def weighted_tree(n, rng):
+    """Return the Laplacian of a random tree: its null space is that of the constants."""
+    parents = [rng.integers(i) for i in range(1, n)]
+    edges = sp.csr_array((np.ones(n - 1), (np.arange(1, n), parents)), shape=(n, n))
+    edges.data = rng.uniform(0.1, 10, n - 1)
+    edges = edges + edges.T
+    return sp.csr_array(sp.diags_array(edges.sum(axis=1)) - edges)
+
+
+TREES = [{"block": "trees"}, {"block": "forest", "rule": "gs"}, {"block": 60}]
+
+
+@pytest.mark.parametrize("options", TREES, ids=str)
+@pytest.mark.parametrize("storage", [sp.csr_array, lambda a: a.toarray()], ids=["sparse", "dense"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_trees_of_a_semidefinite_quadratic(options, storage, dtype, rng):
+    """The elimination leaves a variable alone whose pivot and gradient are rounding."""
+    for seed in range(5):
+        a = weighted_tree(60, np.random.default_rng(seed)).astype(dtype)
+        b = (a @ rng.standard_normal(60)).astype(dtype)
+        for x0 in (None, 100 * rng.standard_normal(60).astype(dtype)):
+            result = coordinate_descent(storage(a), b, x0=x0, **options)
+            assert result.converged
+            np.testing.assert_allclose(a @ result.x, b, atol=1e-3 * np.linalg.norm(b))
+            assert np.abs(result.x).max() < 1e3
+
+
+def test_a_path_without_fixed_ends():
+    n = 10
+    ends = np.r_[1.0, np.full(n - 2, 2.0), 1.0]
+    off = np.full(n - 1, -1.0)
+    a = sp.diags_array([off, ends, off], offsets=[-1, 0, 1]).tocsr()
+    b = np.arange(n) - 4.5
+    for options in TREES:
+        assert coordinate_descent(a, b, **options).converged
+        endless = coordinate_descent(a, b + 1, **options)
+        assert endless.status is Status.DIVERGED
+    isolated = sp.block_diag([a, np.zeros((1, 1))]).tocsr()
+    result = coordinate_descent(isolated, np.r_[b, 0], block="trees")
+    assert result.converged and result.x[-1] == 0
+
+
+def test_a_tree_block_that_is_indefinite_is_not_solved_for_its_saddle_point(rng):
+    a = weighted_tree(30, rng) - 0.5 * sp.eye_array(30)
+    a = sp.csr_array(a + sp.diags_array(np.maximum(0, 0.6 - a.diagonal())))
+    result = coordinate_descent(a, rng.standard_normal(30), block="trees")
+    assert result.status is Status.DIVERGED
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_an_ill_conditioned_path_is_not_taken_for_a_singular_one(dtype):
+    n = 5000
+    diagonal = np.full(n, 2.0, dtype)
+    diagonal[-1] = 1
+    off = np.full(n - 1, -1, dtype)
+    a = sp.diags_array([off, diagonal, off], offsets=[-1, 0, 1]).tocsr()
+    result = coordinate_descent(a, np.ones(n, dtype), block="trees")
+    assert result.converged
 
 
 # Other losses
