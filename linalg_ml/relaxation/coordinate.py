@@ -137,7 +137,8 @@ def coordinate_descent(
     device, which makes the products with the whole matrix; the rest is done on the host.
 
     A quadratic with a negative diagonal entry, or a zero one in a row that is not zero, is not
-    convex: BREAKDOWN.
+    convex: BREAKDOWN. DIVERGED where the residual grows and x^T A x < 0 shows that there is no
+    minimum, or where a singular block on a forest has none: b must lie in the range of A.
 
     References
     ----------

@@ -1,6 +1,6 @@
 """Coordinate descent as a method of the convergence loop."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,15 @@ _AT_ONCE = 1 << 20
 
 @dataclass
 class CoordinateState:
-    """Where the loss is evaluated, who chooses the next block, and when the support settled."""
+    """Where the loss is evaluated, who chooses the next block, and when the support settled.
+
+    ``initial`` is the residual at the starting point.
+    """
 
     point: Any
     chooser: Any
     flawed: bool
+    initial: float
     step: int = 0
     settled: int = 0
     estimates: Any = field(default=None)
@@ -65,9 +69,12 @@ class CoordinateDescent(Method):
     def init(self, problem, arithmetic, x0):
         """Evaluate the loss at the starting point."""
         point = problem.loss.start(problem.x0.copy())
-        flawed = problem.flaw(problem.loss.gradient(point))
+        gradient = problem.loss.gradient(point)
+        initial = problem.residual(point, gradient)
         estimates = np.ones_like(problem.curvature) if self.update == "adaptive" else None
-        return CoordinateState(point, self.chooser(problem), flawed, estimates=estimates)
+        return CoordinateState(
+            point, self.chooser(problem), problem.flaw(gradient), initial, estimates=estimates
+        )
 
     def step(self, problem, state, arithmetic):
         """Choose a block, move it."""
@@ -99,15 +106,19 @@ class CoordinateDescent(Method):
         return problem.measures(point)
 
     def stopped(self, problem, state, measures):
-        """Report BREAKDOWN where the objective is not convex or has no minimum."""
-        return Status.BREAKDOWN if state.flawed else None
+        """Report BREAKDOWN where the diagonal shows that there is no minimum; DIVERGED, where x does.
+
+        A residual that grows is no proof: it does for a while in convex problems as well.
+        """
+        if state.flawed:
+            return Status.BREAKDOWN
+        if measures["residual"] > state.initial and problem.falls_forever(state.point.x):
+            return Status.DIVERGED
+        return None
 
     def refresh(self, problem, state, arithmetic):
         """Go on from x with nothing kept by recurrences."""
-        point = problem.loss.start(state.point.x)
-        return CoordinateState(
-            point, state.chooser, state.flawed, state.step, state.settled, state.estimates
-        )
+        return replace(state, point=problem.loss.start(state.point.x))
 
     def patience(self, problem, arithmetic):
         """Give up after 200 passes without progress."""

@@ -1,5 +1,6 @@
 """The problem that coordinate descent solves: a smooth loss, a separable part, their constants."""
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -75,6 +76,19 @@ class CoordinateProblem:
         up, down = np.isinf(part.upper[null]), np.isinf(part.lower[null])
         return bool(np.any(((slope < -part.l1) & up) | ((slope > part.l1) & down)))
 
+    def falls_forever(self, x):
+        """Say whether the objective of a quadratic has no lower bound on the ray through x.
+
+        So it is where x^T A x < 0 beyond rounding, and no bound stops the ray.
+        """
+        if not isinstance(self.loss, Quadratic):
+            return False
+        part, v = self.part, x / np.abs(x).max()
+        if np.any((v > 0) & np.isfinite(part.upper) | (v < 0) & np.isfinite(part.lower)):
+            return False
+        rounding = 10 * math.sqrt(v.size) * np.finfo(v.dtype).eps
+        return bool(v @ self.loss.a.matvec(v) < -rounding * (self.loss.gershgorin @ (v * v)))
+
     def columns(self, block):
         """Return the columns of a block; those of a block that comes again are kept."""
         if block.key is None:
@@ -135,9 +149,12 @@ class CoordinateProblem:
     def measures(self, point):
         """Return the norm of the proximal gradient, and the objective."""
         gradient = self.loss.gradient(point)
-        residual = float(np.linalg.norm(self.pull(point, gradient)))
         value = self.loss.value(point, gradient) + self.part.value(point.x)
-        return {"residual": residual, "objective": value}
+        return {"residual": self.residual(point, gradient), "objective": value}
+
+    def residual(self, point, gradient):
+        """Return the norm of the proximal gradient."""
+        return float(np.linalg.norm(self.pull(point, gradient)))
 
     def output(self, x):
         """Return x in the library of the caller, in memory of its own."""

@@ -117,6 +117,53 @@ def test_not_convex():
     assert status in (Status.DIVERGED, Status.STAGNATED, Status.MAXITER)
 
 
+WAYS = [
+    {},
+    {"rule": "gs"},
+    {"rule": "random", "rng": 0},
+    {"block": 4, "rule": "gsq"},
+    {"block": 5, "update": "gradient"},
+    {"l1": 0.1, "block": 3},
+    {"x0": np.full(30, 1e3)},
+]
+
+
+@pytest.mark.parametrize("options", WAYS, ids=str)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_an_indefinite_quadratic_diverges(options, dtype, rng):
+    """It is seen from x^T A x < 0 long before anything overflows."""
+    a = rng.standard_normal((30, 30))
+    a = (a + a.T).astype(dtype) / 2
+    np.fill_diagonal(a, 5)
+    assert np.linalg.eigvalsh(a)[0] < -1
+    if "x0" in options:
+        options = {"x0": options["x0"].astype(dtype)}
+    result = coordinate_descent(a, np.ones(30, dtype), **options)
+    assert result.status is Status.DIVERGED
+    start = np.linalg.norm(a @ options.get("x0", np.zeros(30)) - 1)
+    assert start < result.residual < 1e3 * start
+
+
+def test_a_residual_that_grows_for_a_while_is_not_taken_for_divergence():
+    """The first step in a small column disturbs a large one; the quadratic is convex."""
+    rng = np.random.default_rng(1)
+    small = 1 + rng.random(50)
+    a = np.c_[1e-9 * small, np.ones(50)]
+    b = small - small.mean()
+    a, b = a.T @ a, a.T @ b
+    result = coordinate_descent(a, b, rtol=1e-3, history=True, check_every=1)
+    residuals = [record["residual"] for record in result.history]
+    assert max(residuals) > 1e7 * residuals[0] and result.status is not Status.DIVERGED
+
+
+def test_bounds_hold_an_indefinite_quadratic():
+    a = np.array([[1.0, 3.0], [3.0, 1.0]])
+    boxed = coordinate_descent(a, np.ones(2), lower=-50, upper=50, x0=np.array([0.1, -0.1]))
+    assert boxed.converged and np.abs(boxed.x).max() == 50
+    copositive = coordinate_descent(a, np.array([1.0, 0.5]), lower=0)
+    assert copositive.converged and copositive.x.tolist() == [1, 0]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("rule", ["cyclic", "gsl", "gsq", "lipschitz"])
 @pytest.mark.parametrize("block", [1, ("sort", 2), 2])
