@@ -18,6 +18,7 @@ from linalg_ml.relaxation.coordinate_method import CompiledCoordinateDescent, Co
 from linalg_ml.relaxation.coordinate_problem import CoordinateProblem
 from linalg_ml.relaxation.matrix_columns import SparseColumns, as_columns
 from linalg_ml.relaxation.separable import Separable
+from linalg_ml.relaxation.units import Units, largest_entry, power_of_two
 
 _PASSES = 1000
 _IDLE_PASSES = 200
@@ -134,7 +135,8 @@ def coordinate_descent(
     A_b^T A_b / 4 and Boehning's bound; L_b its largest eigenvalue. "matrix" and "exact" steps
     solve the block to the end, with l1 and bounds by an active-set method. Blocks whose graph has
     no cycle cost O(|b|), whatever their size. Arrays of other libraries than NumPy stay on their
-    device, which makes the products with the whole matrix; the rest is done on the host.
+    device, which makes the products with the whole matrix; the rest is done on the host. Very large
+    or small data are divided by powers of two, which rounds nothing, so that squares stay in range.
 
     A quadratic with a negative diagonal entry, or a zero one in a row that is not zero, is not
     convex: BREAKDOWN. DIVERGED where the residual grows and x^T A x < 0 shows that there is no
@@ -188,17 +190,19 @@ def coordinate_descent(
     if loss == "quadratic":
         _check_symmetric(a, arithmetic)
     dtype = np.dtype(arithmetic.name.replace("fp", "float"))
-    greedy = rule not in BLIND
+    shape = LOSSES[loss].unknowns(a, b)
+    part = _separable(l1, lower, upper, shape)
+    start = _starting_point(x0, shape, part, home)
+    units = _choose_units(loss, a, b, start, arithmetic)
     if loss != "softmax":
-        b = np.asarray(b, dtype)
-    smooth = LOSSES[loss](a, b, tracked=greedy)
-    part = _separable(l1, lower, upper, smooth.shape, dtype)
+        b = np.asarray(b if units.b == 1 else b / np.float64(units.b), dtype)
+    part, start = part.in_units(units, dtype), (start / units.x).astype(dtype)
+    smooth = LOSSES[loss](a, b, tracked=rule not in BLIND)
     block = _check_block(block, rule, loss, smooth.size)
     if update == "two-metric" and part.l1 and np.any(part.lower < 0):
         raise ValueError("update='two-metric' takes l1 only where lower >= 0")
-    start = _starting_point(x0, smooth, part, home)
     method = _choose_method(smooth, a, rule, block, update, norm, arithmetic)
-    problem = CoordinateProblem(smooth, part, home, generator(rng), start)
+    problem = CoordinateProblem(smooth, part, home, generator(rng), start, units)
     if smooth.size == 0:
         return _empty(problem, method, arithmetic)
     a_pass = _updates_in_a_pass(block, problem)
@@ -260,28 +264,29 @@ def _check_symmetric(a, arithmetic):
     difference, size = a.asymmetry()
     if difference > 100 * arithmetic.unit_roundoff * size:
         raise ValueError(
-            f"a must be symmetric for loss='quadratic', but max |a - a.T| = {difference:.3g}; "
+            "a must be symmetric for loss='quadratic', but "
+            f"max |a - a.T| = {difference * a.unit:.3g}; "
             "for a system that is not, use loss='least-squares'"
         )
 
 
-def _separable(l1, lower, upper, shape, dtype):
+def _separable(l1, lower, upper, shape):
     l1 = checks.number(l1, "l1", minimum=0)
-    lower = _bound(lower, -np.inf, shape, dtype, "lower")
-    upper = _bound(upper, np.inf, shape, dtype, "upper")
+    lower = _bound(lower, -np.inf, shape, "lower")
+    upper = _bound(upper, np.inf, shape, "upper")
     if np.any(lower > upper):
         i = int(np.argmax(lower > upper))
         raise ValueError(f"lower must be <= upper, got {lower[i]:g} > {upper[i]:g} at place {i}")
-    return Separable(dtype.type(l1), lower, upper)
+    return Separable(l1, lower, upper)
 
 
-def _bound(value, missing, shape, dtype, name):
+def _bound(value, missing, shape, name):
     if value is None:
         value = missing
     elif is_array(value):
         value = to_numpy(value)
     try:
-        full = np.broadcast_to(np.asarray(value, dtype), shape).reshape(-1).copy()
+        full = np.broadcast_to(np.asarray(value, np.float64), shape).reshape(-1).copy()
     except (TypeError, ValueError):
         raise ValueError(
             f"{name} must be a number or an array of shape {shape}, got {value!r}"
@@ -322,16 +327,26 @@ def _check_block(block, rule, loss, n):
     return tuple(tuple(part.tolist()) for part in parts)
 
 
-def _starting_point(x0, loss, part, home):
+def _starting_point(x0, shape, part, home):
     if x0 is None:
         return part.start()
     x0 = checks.array(x0, "x0")
     if library(x0) != library(home):
         raise TypeError(f"x0 must be a {library(home)} array as b is, got {library(x0)}")
-    checks.same_shape(x0, loss.shape, "x0")
+    checks.same_shape(x0, shape, "x0")
     if dtype_name(x0).startswith("complex"):
         raise TypeError("x0 must be real, got a complex array")
-    return np.clip(np.array(to_numpy(x0), part.lower.dtype).reshape(-1), part.lower, part.upper)
+    return np.clip(np.array(to_numpy(x0), np.float64).reshape(-1), part.lower, part.upper)
+
+
+def _choose_units(loss, a, b, start, arithmetic):
+    """Return the `Units` in which squares of the data are in range; labels have none."""
+    of_b = 1.0
+    if LOSSES[loss].is_quadratic:
+        of_b = power_of_two(max(largest_entry(b), a.unit * largest_entry(start)), arithmetic.name)
+        for middle in (a.unit, 1 / a.unit):  # the units of x and of the gradient stay in range
+            of_b = min(max(of_b, middle * 2.0**-1000), middle * 2.0**1000)
+    return Units(of_b, of_b / a.unit, of_b if loss == "quadratic" else of_b * a.unit)
 
 
 def _choose_method(loss, a, rule, block, update, norm, arithmetic):

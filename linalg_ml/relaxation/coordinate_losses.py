@@ -5,6 +5,7 @@ where the loss is a function of A x, and the gradient where it is ``tracked`` be
 rule looks at all of it. Block matrices bound the Hessian: H_b = A_b^T A_b for least squares.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,7 +30,12 @@ class Quadratic:
     def __init__(self, a, b, tracked):
         self.a, self.b, self.tracked = a, b, tracked
         self.size = b.size
-        self.shape = (b.size,)
+        self.shape = self.unknowns(a, b)
+
+    @staticmethod
+    def unknowns(a, b):
+        """Return the shape of x."""
+        return (b.size,)
 
     @cached_property
     def lipschitz(self):
@@ -98,8 +104,13 @@ class LinearModel:
 
     def __init__(self, a, b, tracked):
         self.a, self.b, self.tracked = a, b, tracked
-        self.shape = (a.shape[1],)
-        self.size = a.shape[1]
+        self.shape = self.unknowns(a, b)
+        self.size = math.prod(self.shape)
+
+    @staticmethod
+    def unknowns(a, b):
+        """Return the shape of x."""
+        return (a.shape[1],)
 
     @cached_property
     def lipschitz(self):
@@ -233,9 +244,12 @@ class Softmax(LinearModel):
 
     def __init__(self, a, b, tracked):
         super().__init__(a, b, tracked)
-        self.classes = int(b.max()) + 1 if b.size else 1
-        self.shape = (a.shape[1], self.classes)
-        self.size = a.shape[1] * self.classes
+        self.classes = self.shape[1]
+
+    @staticmethod
+    def unknowns(a, b):
+        """Return the shape of x."""
+        return a.shape[1], int(b.max()) + 1 if b.size else 1
 
     @cached_property
     def lipschitz(self):

@@ -101,12 +101,12 @@ class CoordinateDescent(Method):
         return residual
 
     def measure(self, problem, state, arithmetic, exact):
-        """Measure at the state as it is kept, or recompute it from x."""
-        point = problem.loss.start(state.point.x.copy()) if exact else state.point
+        """Measure at the state as it is kept, or recompute it from x as the caller gets it."""
+        point = problem.loss.start(problem.as_returned(state.point.x)) if exact else state.point
         return problem.measures(point)
 
     def stopped(self, problem, state, measures):
-        """Report BREAKDOWN where the diagonal shows that there is no minimum; DIVERGED, where x does.
+        """Report that there is no minimum: BREAKDOWN by the diagonal, DIVERGED by x.
 
         A residual that grows is no proof: it does for a while in convex problems as well.
         """

@@ -5,11 +5,12 @@ from functools import cached_property
 
 import numpy as np
 
-from linalg_ml._core.namespace import asarray
+from linalg_ml._core.namespace import asarray, dtype_name
 from linalg_ml.relaxation.block_partitions import as_graph, color_graph, tree_partition
 from linalg_ml.relaxation.block_quadratic import lanczos_estimate, largest_eigenvalue
 from linalg_ml.relaxation.coordinate_losses import Quadratic
 from linalg_ml.relaxation.matrix_columns import SparseColumns
+from linalg_ml.relaxation.units import Units, euclidean_norm
 
 # Blocks up to this size are not worth a search for cycles.
 _SMALL = 8
@@ -27,10 +28,13 @@ class CoordinateProblem:
     rng : numpy.random.Generator
     x0 : array (n,)
         Starting point within the bounds.
+    units : Units, optional
+        In which all of these are; measures and solutions are in those of the caller.
     """
 
-    def __init__(self, loss, part, home, rng, x0):
+    def __init__(self, loss, part, home, rng, x0, units=None):
         self.loss, self.part, self.home, self.rng, self.x0 = loss, part, home, rng, x0
+        self.units = units or Units()
         constants = loss.lipschitz
         self.curvature = np.where(constants > 0, constants, np.ones_like(constants))
         self.not_forests = {None}  # keys of blocks whose graph has a cycle, or is not known
@@ -150,12 +154,27 @@ class CoordinateProblem:
         """Return the norm of the proximal gradient, and the objective."""
         gradient = self.loss.gradient(point)
         value = self.loss.value(point, gradient) + self.part.value(point.x)
-        return {"residual": self.residual(point, gradient), "objective": value}
+        residual = self.residual(point, gradient)
+        return {"residual": residual, "objective": value * self.units.objective}
 
     def residual(self, point, gradient):
-        """Return the norm of the proximal gradient."""
-        return float(np.linalg.norm(self.pull(point, gradient)))
+        """Return the norm of the proximal gradient; zero only where it is zero."""
+        norm = euclidean_norm(self.pull(point, gradient))
+        return max(norm * self.units.gradient, math.ulp(0.0)) if norm > 0 else norm
 
     def output(self, x):
-        """Return x in the library of the caller, in memory of its own."""
-        return asarray(x.reshape(self.loss.shape).copy(), like=self.home)
+        """Return x in the units and the library of the caller, in memory of its own."""
+        return asarray(self._unscaled(x).reshape(self.loss.shape), like=self.home)
+
+    def as_returned(self, x):
+        """Return x as it is left by overflow or underflow of what the caller gets."""
+        return _scaled(self._unscaled(x), 1 / self.units.x, x.dtype)
+
+    def _unscaled(self, x):
+        double = dtype_name(self.home) == "float64"
+        return _scaled(x, self.units.x, np.dtype(np.float64) if double else x.dtype)
+
+
+def _scaled(x, factor, dtype):
+    """Return a copy of x times a factor, rounded once."""
+    return x.copy() if factor == 1 else (x.astype(np.float64) * factor).astype(dtype)

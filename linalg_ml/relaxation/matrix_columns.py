@@ -8,8 +8,9 @@ whole matrix; the columns of a block travel.
 import numpy as np
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import asarray, is_sparse, library, to_numpy
+from linalg_ml._core.namespace import asarray, dtype_name, is_sparse, library, to_numpy
 from linalg_ml.kernels.dispatch import kernels
+from linalg_ml.relaxation.units import largest_entry, power_of_two
 
 # Wider blocks of a sparse matrix stay sparse.
 _WIDEST_DENSE = 256
@@ -61,10 +62,13 @@ class BlockColumns:
 
 
 class DenseColumns:
-    """A dense matrix of any array library."""
+    """A dense matrix of any array library, divided by the power of two ``unit``."""
 
     def __init__(self, a, arithmetic):
-        self.a = arithmetic.enter(a)
+        largest = float(arithmetic.xp.max(abs(a))) if 0 not in a.shape else 0.0
+        reach = 1000 if dtype_name(a) == "float64" else 120
+        self.unit = power_of_two(largest, arithmetic.name, reach)
+        self.a = arithmetic.enter(a if self.unit == 1 else a / self.unit)
         self.shape = tuple(a.shape)
         self._arithmetic = arithmetic
         self.rows_of_transpose = None
@@ -132,7 +136,7 @@ class DenseColumns:
 
 
 class SparseColumns:
-    """A SciPy sparse matrix, kept by columns and, where it is needed, by rows."""
+    """A SciPy sparse matrix over ``unit``, kept by columns and, where it is needed, by rows."""
 
     def __init__(self, a, arithmetic):
         from scipy.sparse import csc_array
@@ -143,7 +147,9 @@ class SparseColumns:
         if not csc.has_canonical_format:
             csc = csc.copy()
             csc.sum_duplicates()
-        data = np.asarray(csc.data, np.result_type(arithmetic.dtype))
+        self.unit = power_of_two(largest_entry(csc.data), arithmetic.name)
+        data = csc.data if self.unit == 1 else csc.data / np.float64(self.unit)
+        data = np.asarray(data, np.result_type(arithmetic.dtype))
         kind = np.int32 if csc.nnz < np.iinfo(np.int32).max else np.int64
         parts = (data, csc.indices.astype(kind, copy=False), csc.indptr.astype(kind, copy=False))
         self.csc = csc_array(parts, shape=self.shape)

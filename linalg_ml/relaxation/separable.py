@@ -39,6 +39,14 @@ class Separable:
             return -gradient / curvature
         return self.proximal_point(x - gradient / curvature, curvature, index) - x
 
+    def in_units(self, units, dtype):
+        """Return the same in the `Units` of a scaled problem and its type."""
+        return Separable(
+            dtype.type(self.l1 / units.gradient),
+            (self.lower / units.x).astype(dtype),
+            (self.upper / units.x).astype(dtype),
+        )
+
     def part(self, index):
         """Return the same for the coordinates ``index`` alone."""
         return Separable(self.l1, self.lower[index], self.upper[index])

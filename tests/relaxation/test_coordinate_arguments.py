@@ -200,6 +200,95 @@ def test_equal_bounds_fix_a_coordinate():
     assert result.support.tolist() == [0, 2]
 
 
+SIZES = {"float64": (1e-250, 1e-120, 1e120, 1e250), "float32": (1e-36, 1e-19, 1e19, 1e36)}
+SIZED = [(dtype, size) for dtype, sizes in SIZES.items() for size in sizes]
+
+
+@pytest.mark.parametrize(("dtype", "size"), SIZED)
+@pytest.mark.parametrize("options", [{}, {"rule": "gsd", "block": 2}, {"rule": "gsq", "block": 2}])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+def test_right_hand_sides_whose_squares_leave_the_range(dtype, size, options, storage):
+    """x is proportional to b, and the residual is that of b as it was given."""
+    a, power = A.astype(dtype), 2.0 ** np.round(np.log2(size))
+    b = (B * power).astype(dtype)
+    one = coordinate_descent(storage(a), B.astype(dtype), **options)
+    other = coordinate_descent(storage(a), b, **options)
+    assert other.converged and other.nit == one.nit
+    np.testing.assert_array_equal(other.x, one.x * np.array(power, dtype))
+    assert other.residual == one.residual * power > 0
+
+
+@pytest.mark.parametrize("size", [1e-36, 1e-20, 1e-12, 1e12, 1e20, 1e36])
+@pytest.mark.parametrize("loss", ["quadratic", "least-squares", "logistic", "softmax"])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+def test_matrices_whose_squares_leave_the_range(size, loss, storage, rng):
+    """With the bounds, the penalty and the start in proportion, the steps are the same."""
+    power = 2.0 ** np.round(np.log2(size))
+    a, b = rng.standard_normal((30, 3)).astype("float32"), rng.standard_normal(30).astype("float32")
+    of_b, of_slope = 1.0, power
+    if loss == "quadratic":
+        a, b, of_slope = A.astype("float32"), B.astype("float32"), 1.0
+    elif loss == "logistic":
+        b = np.sign(b)
+    elif loss == "softmax":
+        b = (b > 0).astype(int)
+    else:
+        of_b, of_slope = power, power**2
+    shape = (3, 2) if loss == "softmax" else (3,)
+    x0, bound = rng.uniform(-0.1, 0.1, shape).astype("float32"), 0.5
+    of_x = of_b / power
+
+    def solve(matrix, right, slope, x):
+        return coordinate_descent(
+            storage(matrix), right, loss=loss, l1=0.01 * slope, upper=bound * x,
+            x0=(x0 * np.float32(x)), rtol=1e-3,
+        )  # fmt: skip
+
+    one = solve(a, b, 1.0, 1.0)
+    scaled_b = b if loss in ("logistic", "softmax") else b * np.float32(of_b)
+    other = solve(a * np.float32(power), scaled_b, of_slope, of_x)
+    assert one.converged and other.converged and other.nit == one.nit
+    np.testing.assert_array_equal(other.x, one.x * np.float32(of_x))
+    assert other.residual == pytest.approx(one.residual * of_slope)
+    assert other.objective == pytest.approx(one.objective * of_slope * of_x)
+    assert other.support.tolist() == one.support.tolist()
+
+
+def test_a_start_or_a_bound_that_is_much_larger_than_b():
+    for dtype, tiny in (("float64", 1e-200), ("float32", 1e-25)):
+        a, b = A.astype(dtype), np.full(3, tiny, dtype)
+        result = coordinate_descent(a, b, x0=np.ones(3, dtype), lower=1)
+        assert result.converged and result.x.tolist() == [1, 1, 1]
+        far = coordinate_descent(a, b * 0, x0=np.full(3, 1 / tiny, dtype))
+        assert far.converged and 0 < np.abs(far.x).max() < 1e-3 / tiny
+        near = coordinate_descent(a, b * 0, x0=b)
+        assert near.converged and 0 < np.abs(near.x).max() < 1e-3 * tiny
+
+
+def test_a_solution_or_a_residual_out_of_range_is_no_success():
+    eye = np.eye(3)
+    assert coordinate_descent(1e-200 * eye, np.full(3, 1e200)).status is Status.DIVERGED
+    assert not coordinate_descent(1e200 * eye, np.full(3, 1e-200)).converged
+    below = coordinate_descent(1e-200 * A, 1e-200 * B, loss="least-squares")
+    assert below.residual > 0 and not below.converged
+    np.testing.assert_allclose(below.x, X, rtol=1e-3)
+
+
+def test_double_data_out_of_the_range_of_a_short_precision():
+    result = coordinate_descent(1e-60 * A, 1e60 * B, precision="fp32")
+    assert result.converged
+    np.testing.assert_allclose(result.x, 1e120 * X, rtol=1e-3)
+
+
+def test_scaled_arrays_of_any_library(xp):
+    a, b = xp.array(1e-12 * A, "float32"), xp.array(1e-12 * B, "float32")
+    for loss in ("quadratic", "least-squares"):
+        result = coordinate_descent(a, b, loss=loss, rtol=1e-5)
+        assert result.converged
+        xp.assert_like(result.x, b)
+        np.testing.assert_allclose(xp.to_numpy(result.x), X, rtol=1e-3)
+
+
 @pytest.mark.parametrize("scale", [2.0**-40, 2.0**40])
 def test_scaling(scale):
     one = coordinate_descent(A, B, rule="gsl", block=2, steps=4)
