@@ -11,7 +11,8 @@ from linalg_ml.relaxation.csr_matrix import SHORT, CsrMatrix, RoundedMatrix
 class BlockMatrix(CsrMatrix):
     """The blocks of a sparse matrix, and the inverses of those on its diagonal.
 
-    With multicolour ordering it is the graph of the blocks that is coloured.
+    ``block_size`` divides the order of ``a``, a SciPy sparse matrix. With multicolour ordering it
+    is the graph of the blocks that is coloured.
     """
 
     def __init__(self, a, block_size, ordering="natural"):

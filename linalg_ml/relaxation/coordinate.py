@@ -18,7 +18,7 @@ from linalg_ml.relaxation.coordinate_method import CompiledCoordinateDescent, Co
 from linalg_ml.relaxation.coordinate_problem import CoordinateProblem
 from linalg_ml.relaxation.matrix_columns import SparseColumns, as_columns
 from linalg_ml.relaxation.separable import Separable
-from linalg_ml.relaxation.units import Units, largest_entry, power_of_two
+from linalg_ml.relaxation.units import Units, largest_entry, unit_of
 
 _PASSES = 1000
 _IDLE_PASSES = 200
@@ -343,7 +343,7 @@ def _choose_units(loss, a, b, start, arithmetic):
     """Return the `Units` in which squares of the data are in range; labels have none."""
     of_b = 1.0
     if LOSSES[loss].is_quadratic:
-        of_b = power_of_two(max(largest_entry(b), a.unit * largest_entry(start)), arithmetic.name)
+        of_b = unit_of(max(largest_entry(b), a.unit * largest_entry(start)), arithmetic.name)
         for middle in (a.unit, 1 / a.unit):  # the units of x and of the gradient stay in range
             of_b = min(max(of_b, middle * 2.0**-1000), middle * 2.0**1000)
     return Units(of_b, of_b / a.unit, of_b if loss == "quadratic" else of_b * a.unit)

@@ -10,7 +10,7 @@ import numpy as np
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import asarray, dtype_name, is_sparse, library, to_numpy
 from linalg_ml.kernels.dispatch import kernels
-from linalg_ml.relaxation.units import largest_entry, power_of_two
+from linalg_ml.relaxation.units import largest_entry, unit_of
 
 # Wider blocks of a sparse matrix stay sparse.
 _WIDEST_DENSE = 256
@@ -67,7 +67,7 @@ class DenseColumns:
     def __init__(self, a, arithmetic):
         largest = float(arithmetic.xp.max(abs(a))) if 0 not in a.shape else 0.0
         reach = 1000 if dtype_name(a) == "float64" else 120
-        self.unit = power_of_two(largest, arithmetic.name, reach)
+        self.unit = unit_of(largest, arithmetic.name, reach)
         self.a = arithmetic.enter(a if self.unit == 1 else a / self.unit)
         self.shape = tuple(a.shape)
         self._arithmetic = arithmetic
@@ -147,7 +147,7 @@ class SparseColumns:
         if not csc.has_canonical_format:
             csc = csc.copy()
             csc.sum_duplicates()
-        self.unit = power_of_two(largest_entry(csc.data), arithmetic.name)
+        self.unit = unit_of(largest_entry(csc.data), arithmetic.name)
         data = csc.data if self.unit == 1 else csc.data / np.float64(self.unit)
         data = np.asarray(data, np.result_type(arithmetic.dtype))
         kind = np.int32 if csc.nnz < np.iinfo(np.int32).max else np.int64

@@ -28,7 +28,8 @@ def prepare(a, /, *, ordering="natural", block_size=1, threads=1):
         of one colour not depending on each other: two colours, red and black, on a grid. It is
         the one that can run in parallel, and the only one on a GPU.
     block_size : int
-        Relax so many neighbouring unknowns together, by solving with the block of the matrix.
+        Relax so many neighbouring unknowns together, by solving with the block of the matrix. It
+        divides n, and ``a`` is SciPy sparse or one NumPy array of shape (n, n).
     threads : int
         Threads for sparse matrices of NumPy in multicolour ordering.
 
@@ -42,7 +43,7 @@ def prepare(a, /, *, ordering="natural", block_size=1, threads=1):
     ------
     TypeError, ValueError
         If ``a`` is not a square matrix, has a zero on its diagonal or a singular diagonal block,
-        or the ordering does not suit it.
+        or the ordering or ``block_size`` does not suit it.
 
     Examples
     --------

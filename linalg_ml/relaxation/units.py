@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from linalg_ml.krylov.linear_system import power_of_two
+
 # Data between 1 / safe and safe stay as they are: sums of fourth powers of them are in range.
 _SAFE = {"fp64": 1e50, "fp32": 1e5}
 
@@ -23,15 +25,10 @@ class Units:
         return self.x * self.gradient
 
 
-def power_of_two(largest, precision, reach=1000):
-    """Return the power of two above the largest entry, at most ``reach`` doublings away from 1.
-
-    It is 1 where the entry is of a size that can stay, zero, NaN or infinite.
-    """
+def unit_of(largest, precision, reach=1000):
+    """Return the power of two next above the largest entry; 1 where its size can stay."""
     safe = _SAFE[precision]
-    if 1 / safe <= largest <= safe or not 0 < largest < math.inf:
-        return 1.0
-    return math.ldexp(1.0, min(max(math.frexp(largest)[1], -reach), reach))
+    return 1.0 if 1 / safe <= largest <= safe else power_of_two(largest, reach)
 
 
 def largest_entry(v):
