@@ -97,7 +97,7 @@ def coordinate_descent(
     x0 : array of the shape of x, optional
         Starting point, moved into the bounds; zero if None.
     precision : None, "fp64" or "fp32"
-        Arithmetic; None takes the type of ``b`` (of ``a`` for "softmax").
+        Arithmetic; None takes the type of ``b``, of ``a`` where b holds classes or integer labels.
     rng : None, int or numpy.random.Generator
         Source of the random choices.
     callback : callable, optional
@@ -227,27 +227,33 @@ def coordinate_descent(
 
 def _right_hand_side(a, b, loss):
     """Return b on the host, and an array that says where x goes and in which type."""
-    if loss != "softmax":
-        b = checks.array(b, "b")
-        _check_vector(b)
-        host = np.array(to_numpy(b))
-        if loss == "logistic" and not np.all(np.abs(host) == 1):
-            raise ValueError("b must hold the labels 1 and -1 for loss='logistic'")
-        return host, b
-    if not is_array(b):
-        b = np.asarray(b)
+    whole = is_array(b) and "int" in dtype_name(b)
+    if loss == "softmax" or (loss == "logistic" and whole):
+        b = b if is_array(b) else np.asarray(b)
+        home = _home_of_labels(a, b)
+    else:
+        b = home = checks.array(b, "b")
     _check_vector(b)
-    labels = np.array(to_numpy(b))
-    whole = labels.dtype.kind in "iu" or bool(np.all(labels == np.floor(labels)))
-    if labels.dtype.kind not in "iuf" or not whole or np.any(labels < 0):
-        raise ValueError("b must hold the classes as integers from 0 for loss='softmax'")
+    host = np.array(to_numpy(b))
+    if loss == "logistic" and not np.all(np.abs(host) == 1):
+        raise ValueError("b must hold the labels 1 and -1 for loss='logistic'")
+    if loss == "softmax":
+        kind = host.dtype.kind
+        if kind not in "iuf" or np.any(host < 0) or np.any(host != np.floor(host)):
+            raise ValueError("b must hold the classes as integers from 0 for loss='softmax'")
+        host = host.astype(np.int64)
+    return host, home
+
+
+def _home_of_labels(a, b):
+    """Return an array of the library and the type of the matrix, where labels have none."""
     if is_sparse(a):
         if library(b) != "numpy":
             raise TypeError(f"a is a SciPy sparse matrix, but b is a {library(b)} array; convert b")
-        return labels.astype(np.int64), np.empty(0, a.dtype if a.dtype.kind == "f" else float)
+        return np.empty(0, a.dtype if a.dtype.kind == "f" else float)
     a = checks.matrix(a, "a")
     checks.same_home(a=a, b=b)
-    return labels.astype(np.int64), a
+    return a
 
 
 def _check_vector(b):

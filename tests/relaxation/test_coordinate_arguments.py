@@ -36,6 +36,11 @@ def test_array_libraries_with_labels(xp):
     result = coordinate_descent(a, signs, loss="logistic", block=2, rule="gs", rtol=1e-3)
     assert result.converged
     xp.assert_like(result.x, signs, (3,))
+    whole = coordinate_descent(
+        a, xp.array(xp.to_numpy(signs), "int32"), loss="logistic", block=2, rule="gs", rtol=1e-3
+    )
+    np.testing.assert_array_equal(xp.to_numpy(whole.x), xp.to_numpy(result.x))
+    xp.assert_like(whole.x, a, (3,))
     classes = xp.array(rng.integers(3, size=20), "int32")
     result = coordinate_descent(a, classes, loss="softmax", rtol=1e-3)
     assert result.converged
@@ -419,6 +424,7 @@ def test_results_pickle_and_methods_print():
         ({"norm": 3}, "norm must be 1 or 2"),
         ({"x0": np.zeros(2)}, r"x0 must have shape \(3,\)"),
         ({"loss": "logistic"}, "labels 1 and -1"),
+        ({"loss": "logistic", "b": np.array([0, 1, 1])}, "labels 1 and -1"),
         ({"loss": "softmax"}, "classes as integers from 0"),
         ({"loss": "logistic", "update": "exact"}, "needs a quadratic loss"),
         ({"update": "two-metric", "l1": 1.0}, "only where lower >= 0"),
@@ -428,7 +434,7 @@ def test_results_pickle_and_methods_print():
 )
 def test_wrong_arguments(options, message):
     with pytest.raises(ValueError, match=message):
-        coordinate_descent(A, B, **options)
+        coordinate_descent(A, options.pop("b", B), **options)
 
 
 @pytest.mark.parametrize(
