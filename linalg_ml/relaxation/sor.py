@@ -75,7 +75,8 @@ def sor(
     ordering : {"natural", "multicolor"}
         Relax the unknowns as they are numbered, or colour by colour (red-black on a grid).
     block_size : int
-        Relax so many neighbouring unknowns together; SciPy sparse matrices only.
+        Relax so many neighbouring unknowns together; divides n. SciPy sparse matrices or one
+        NumPy array.
     relative_to : {"rhs", "initial"}
         What ``rtol`` is relative to: ||b||, or ||b - A x0||.
     rtol, atol : float, optional
