@@ -6,7 +6,7 @@ from typing import Any
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import astype
-from linalg_ml.optim.trees import align, flatten, is_container, items, rebuild
+from linalg_ml.optim.trees import align, flatten, is_container, items, like, rebuild
 
 
 @dataclass(frozen=True)
@@ -266,11 +266,11 @@ def _merged(new, old, path):
         if not is_container(old):
             raise ValueError(f"state at {path!r} must be a {type(new).__name__}")
         held = dict(items(old))
-        values = {
-            key: _merged(value, held.get(key), f"{path}.{key}" if path else str(key))
+        merged = [
+            _merged(value, held.get(key), f"{path}.{key}" if path else str(key))
             for key, value in items(new)
-        }
-        return values if isinstance(new, dict) else type(new)(values.values())
+        ]
+        return like(new, merged)
     if tuple(new.shape) != tuple(old.shape):
         raise ValueError(
             f"state at {path!r} must have shape {tuple(new.shape)}, got {tuple(old.shape)}"

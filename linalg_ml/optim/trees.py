@@ -1,6 +1,7 @@
 """Nested containers of arrays: an array, or a list, tuple or dict of such things, or None."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from copy import copy
 
 from linalg_ml._core.namespace import is_array
 
@@ -87,6 +88,19 @@ def items(tree):
     return tree.items() if isinstance(tree, Mapping) else enumerate(tree)
 
 
+def like(tree, values):
+    """Return a container of the kind of another, of values in the order of its `items`."""
+    if type(tree) is dict:
+        return dict(zip(tree, values, strict=True))
+    if isinstance(tree, MutableMapping):  # may hold more than its entries, as a defaultdict does
+        made = copy(tree)
+        made.update(zip(tree, values, strict=True))
+        return made
+    if isinstance(tree, Mapping):
+        return type(tree)(dict(zip(tree, values, strict=True)))
+    return type(tree)(*values) if hasattr(tree, "_fields") else type(tree)(values)
+
+
 def _walk(tree, path):
     if not is_container(tree):
         yield path, tree
@@ -122,12 +136,7 @@ def _align(tree, other, path, names, found):
 def _rebuild(tree, leaves):
     if not is_container(tree):
         return next(leaves)
-    if isinstance(tree, Mapping):
-        return type(tree)({key: _rebuild(value, leaves) for key, value in tree.items()})
-    values = [_rebuild(value, leaves) for value in tree]
-    if hasattr(tree, "_fields"):
-        return type(tree)(*values)
-    return type(tree)(values)
+    return like(tree, [_rebuild(value, leaves) for _, value in items(tree)])
 
 
 def _place(name, path):

@@ -1,5 +1,7 @@
 """Nested containers, chains, partitions, and the policy for gradients that are not finite."""
 
+from collections import defaultdict, namedtuple
+
 import numpy as np
 import pytest
 
@@ -39,12 +41,28 @@ def test_what_is_no_array_is_refused():
         optim.sgd(lr=0.1).init(np.zeros(3, dtype=int))
 
 
-@pytest.mark.parametrize("shape", [np.asarray, lambda a: [a], lambda a: (a,), lambda a: {"a": a}])
+Layer = namedtuple("Layer", ["weight"])
+CONTAINERS = {
+    "array": np.asarray,
+    "list": lambda a: [a],
+    "tuple": lambda a: (a,),
+    "dict": lambda a: {"a": a},
+    "namedtuple": Layer,
+    "defaultdict": lambda a: defaultdict(list, a=a),
+}
+
+
+@pytest.mark.parametrize("shape", CONTAINERS.values(), ids=CONTAINERS)
 def test_every_container_comes_back(shape):
-    params = shape(np.ones(3))
-    made, _ = steps(optim.sgd(lr=0.5), params, lambda p: p, 1)
+    params, transform = shape(np.ones(3)), optim.sgd(lr=0.5)
+    made, state = steps(transform, params, lambda p: p, 1)
     assert type(made) is type(params)
+    extended = optim.extend_state(transform, state, params)
+    assert flatten(extended, "state")[0] == flatten(state, "state")[0]
+    assert type(extended["params"]) is type(state["params"])
     assert np.asarray(flatten(made, "params")[1][0]).tolist() == [0.5] * 3
+    if isinstance(params, defaultdict):
+        assert made.default_factory is list
 
 
 def test_libraries(xp):
