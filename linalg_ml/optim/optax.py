@@ -49,7 +49,12 @@ def gradient_transformation(transform, /):
         if unknown:
             raise ValueError(f"grads must have the structure of params, got more at {unknown}")
         updates, state = transform.update({path: given.get(path) for path in held}, state, held)
-        return jax.tree.unflatten(structure, [updates[path] for path in given]), state
+        # What is frozen has no update here, but optax adds one to every parameter.
+        made = [
+            jax.numpy.zeros_like(held[path]) if updates[path] is None else updates[path]
+            for path in given
+        ]
+        return jax.tree.unflatten(structure, made), state
 
     return optax.GradientTransformation(init, update)
 

@@ -55,6 +55,17 @@ def test_labels_see_dotted_paths():
     assert set(seen) == {("layers.0.weight", 2), ("layers.0.bias", 1)}
 
 
+def test_frozen_parameters_stay():
+    label = lambda path, array: "frozen" if path == "a" else "free"  # noqa: E731
+    transform = optim.partition({"free": optim.sgd(0.5), "frozen": None}, label)
+    solver = gradient_transformation(transform)
+    params = {"a": jax.numpy.ones(2, jax.numpy.float16), "b": jax.numpy.ones(1)}
+    updates, _ = jax.jit(solver.update)(params, solver.init(params), params)
+    assert updates["a"].dtype == jax.numpy.float16
+    moved = optax.apply_updates(params, updates)
+    assert moved["a"].tolist() == [1.0, 1.0] and moved["b"].tolist() == [0.5]
+
+
 def test_missing_gradients_and_parameters():
     solver = gradient_transformation(optim.sgd(0.5))
     params = {"a": jax.numpy.ones(1), "b": jax.numpy.ones(1)}
