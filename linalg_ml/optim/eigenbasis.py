@@ -32,7 +32,6 @@ class SOAP(Rule):
     bias_correction: bool = True
 
     def __post_init__(self):
-        hyperparameters.check_betas(self.betas)
         if self.shampoo_beta is not None:
             hyperparameters.check(self.shampoo_beta, "shampoo_beta", below=1.0)
         hyperparameters.check(self.eps, "eps")
@@ -267,7 +266,7 @@ def soap(
     True
     """
     rule = SOAP(
-        betas=tuple(betas),
+        betas=hyperparameters.check_betas(betas),
         shampoo_beta=shampoo_beta,
         eps=eps,
         frequency=frequency,

@@ -22,7 +22,6 @@ class LoRARITE(PairRule):
     skip_above: float | None = 1.0
 
     def __post_init__(self):
-        hyperparameters.check_betas(self.betas)
         hyperparameters.check(self.eps, "eps")
         for name in ("clip", "skip_above"):
             if getattr(self, name) is not None:
@@ -191,4 +190,5 @@ def lora_rite(lr=1e-3, *, betas=(0.9, 0.999), eps=1e-6, clip=1.0, skip_above=1.0
     >>> bool(abs(pair["B"] @ pair["A"] - target).max() < 0.05)
     True
     """
-    return from_pair_rule(LoRARITE(tuple(betas), eps, clip, skip_above), lr, weight_decay)
+    rule = LoRARITE(hyperparameters.check_betas(betas), eps, clip, skip_above)
+    return from_pair_rule(rule, lr, weight_decay)

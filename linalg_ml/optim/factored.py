@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from linalg_ml._core.namespace import astype, is_array, namespace
+from linalg_ml._core import checks
+from linalg_ml._core.namespace import astype, namespace
 from linalg_ml.optim.elementwise import combine
 from linalg_ml.optim.hyperparameters import check, in_type_of
 from linalg_ml.optim.rules import Rule, from_rule
@@ -120,11 +121,13 @@ def adafactor(
     >>> state["params"]["rows"].shape, state["params"]["columns"].shape
     ((2, 1), (1, 3))
     """
-    if is_array(decay) or not decay < 0:
+    if not checks.number(decay, "decay") < 0:
         raise ValueError(f"decay must be a negative number, got {decay!r}")
-    if len(eps) != 2:
-        raise ValueError(f"eps must be two numbers, got {eps!r}")
-    eps = (None if eps[0] is None else check(eps[0], "eps[0]"), check(eps[1], "eps[1]"))
+    try:
+        square, size = eps
+    except (TypeError, ValueError):
+        raise TypeError(f"eps must be two numbers, got {eps!r}") from None
+    eps = (None if square is None else check(square, "eps[0]"), check(size, "eps[1]"))
     threshold = check(threshold, "threshold", minimum=math.ulp(0.0))
     rule = Adafactor(float(decay), eps, threshold, bool(scale_by_parameter))
     return from_rule(rule, lr, weight_decay)

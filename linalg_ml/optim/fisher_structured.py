@@ -10,7 +10,7 @@ from linalg_ml.matrix_functions.orthogonalize import orthogonalize
 from linalg_ml.optim import hyperparameters
 from linalg_ml.optim.inverse_power import check_root, inverse_power
 from linalg_ml.optim.matrices import AS_THEY_ARE, Matrices
-from linalg_ml.optim.orthogonalized import polynomials
+from linalg_ml.optim.orthogonalized import check_schedule, polynomials
 from linalg_ml.optim.polar_factor import FACTORISING, polar_factor
 from linalg_ml.optim.rules import Rule, from_rule
 
@@ -32,8 +32,7 @@ class FISMO(Rule):
         hyperparameters.check(self.decay, "decay", below=1.0)
         hyperparameters.check(self.damping, "damping")
         check_root(self.root)
-        if self.schedule not in FACTORISING:
-            polynomials(self.schedule, self.steps)
+        check_schedule(self.schedule, self.steps)
 
     def check(self, param, name):
         """Raise unless a parameter can be read as matrices."""

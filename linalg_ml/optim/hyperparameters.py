@@ -26,13 +26,16 @@ def check_rate(lr):
     return lr if callable(lr) else check(lr, "lr")
 
 
-def check_betas(betas):
-    """Return two decay rates in [0, 1)."""
+def check_betas(betas, *, sums=False):
+    """Return two decay rates in [0, 1); the second may be None where ``sums`` are known."""
     try:
         first, second = betas
     except (TypeError, ValueError):
         raise TypeError(f"betas must be two numbers, got {betas!r}") from None
-    return check(first, "betas[0]", below=1.0), check(second, "betas[1]", below=1.0)
+    first = check(first, "betas[0]", below=1.0)
+    if not (sums and second is None):
+        second = check(second, "betas[1]", below=1.0)
+    return first, second
 
 
 def current(value, count):

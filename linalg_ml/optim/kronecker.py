@@ -70,7 +70,7 @@ class Shampoo(Rule):
 
     def init(self, param):
         """Return eps I for each statistic, and what momentum and grafting need."""
-        xp = namespace(param)
+        xp, param = namespace(param), _with_axes(param)
         state = {}
         for _, _, order, name in self.factors(param.shape):
             identity = asarray(np.eye(order), like=param, dtype=param.dtype)
@@ -86,6 +86,9 @@ class Shampoo(Rule):
 
     def update(self, grad, state, param, step):
         """Return the direction, the product of the followed gradient with all the roots."""
+        if grad.ndim == 0:
+            direction, state = self.update(_with_axes(grad), state, param, step)
+            return direction[0], state
         xp, state, arithmetic = namespace(grad), dict(state), Arithmetic(None, grad)
         self._accumulate(grad, state, arithmetic)
         if self.frequency > 1:
@@ -161,6 +164,11 @@ class Shampoo(Rule):
                 square = square / hyperparameters.bias_correction(decay, step, grad)
         numerator = followed if self.graft == "adam" else grad
         return numerator / (xp.sqrt(square) + self.graft_eps)
+
+
+def _with_axes(a):
+    """Return an array, and a number as the vector of one entry that it is treated as."""
+    return namespace(a).reshape(a, (1,)) if a.ndim == 0 else a
 
 
 def _assembled(parts, xp):
@@ -239,7 +247,8 @@ def shampoo(
     Notes
     -----
     For a matrix: L <- L + G G^T, R <- R + G^T G (or means); W <- W - lr L^(-1/4) G R^(-1/4).
-    Statistics of more axes are contractions of G with itself over all the others.
+    Statistics of more axes are contractions of G with itself over all the others. A number is a
+    vector of one entry.
 
     From L = R = 0 and with eps -> 0 the first step is along U V^T for G = U S V^T. A step takes
     two symmetric products and two others; each root by "eigh" costs about ten products of its

@@ -9,7 +9,7 @@ from linalg_ml.optim import hyperparameters
 from linalg_ml.optim.manifolds import MANIFOLDS, Stiefel, manifold
 from linalg_ml.optim.matrices import AS_THEY_ARE, Matrices
 from linalg_ml.optim.momentum import averaged
-from linalg_ml.optim.orthogonalized import SCALES, polynomials
+from linalg_ml.optim.orthogonalized import SCALES, check_schedule, polynomials
 from linalg_ml.optim.polar_factor import FACTORISING, check_method, polar_factor
 from linalg_ml.optim.rules import Rule, from_rule
 
@@ -28,8 +28,7 @@ class OnManifold(Rule):
         hyperparameters.check(self.momentum, "momentum", below=1.0)
         if not callable(self.scale):
             checks.choice(self.scale, tuple(SCALES), "scale")
-        if self.schedule not in FACTORISING:
-            polynomials(self.schedule, self.steps)
+        check_schedule(self.schedule, self.steps)
 
     def check(self, param, name):
         """Raise unless a parameter can be read as matrices."""
@@ -129,7 +128,7 @@ class SPEL(OnManifold):
 
     def __post_init__(self):
         super().__post_init__()
-        check_method(self.retraction)
+        check_method(self.retraction, "retraction")
 
     def update(self, grad, state, param, step):
         """Return for each matrix the direction, and the function that leads back."""

@@ -30,10 +30,6 @@ class ASGO(Rule):
     matrices: Matrices = AS_THEY_ARE
 
     def __post_init__(self):
-        first, second = self.betas
-        hyperparameters.check(first, "betas[0]", below=1.0)
-        if second is not None:
-            hyperparameters.check(second, "betas[1]", below=1.0)
         hyperparameters.check(self.eps, "eps")
         if self.rms is not None:
             checks.number(self.rms, "rms", above=0)
@@ -112,7 +108,6 @@ class DASGO(Rule):
     matrices: Matrices = AS_THEY_ARE
 
     def __post_init__(self):
-        hyperparameters.check_betas(self.betas)
         hyperparameters.check(self.eps, "eps")
         if self.rms is not None:
             checks.number(self.rms, "rms", above=0)
@@ -236,7 +231,7 @@ def asgo(
     True
     """
     rule = ASGO(
-        betas=tuple(betas),
+        betas=hyperparameters.check_betas(betas, sums=True),
         eps=eps,
         rms=rms,
         side=side,
@@ -311,5 +306,10 @@ def dasgo(
     array([[-0.02, -0.02],
            [-0.02, -0.02]])
     """
-    rule = DASGO(betas=tuple(betas), eps=eps, rms=rms, matrices=Matrices(fused, stacked, out_axis))
+    rule = DASGO(
+        betas=hyperparameters.check_betas(betas),
+        eps=eps,
+        rms=rms,
+        matrices=Matrices(fused, stacked, out_axis),
+    )
     return from_rule(rule, lr, weight_decay)

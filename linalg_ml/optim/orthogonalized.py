@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from linalg_ml._core import checks
+from linalg_ml._core.namespace import is_array
 from linalg_ml._core.precision import as_policy
 from linalg_ml.matrix_functions.orthogonalize import as_schedule, orthogonalize
 from linalg_ml.optim import hyperparameters
@@ -46,16 +47,7 @@ class Muon(WithMean):
             checks.choice(self.scale, tuple(SCALES), "scale")
         if self.normalization is not None:
             checks.choice(self.normalization, NORMALIZATIONS, "normalization")
-        if self.schedule in FACTORISING:
-            if self.steps is not None:
-                checks.count(self.steps, "steps")
-            if self.normalization is not None:
-                raise ValueError(
-                    f"normalization must be None with schedule = {self.schedule!r}, "
-                    f"got {self.normalization!r}"
-                )
-        else:
-            polynomials(self.schedule, self.steps, self.normalization)
+        check_schedule(self.schedule, self.steps, self.normalization)
         as_policy(self.precision)
 
     def check(self, param, name):
@@ -110,6 +102,24 @@ class Muon(WithMean):
             x = orthogonalize(a, steps=len(rows), schedule=rows, precision=self.precision)
         factor = float(scale(m, n))
         return x if factor == 1.0 else factor * x
+
+
+def check_schedule(schedule, steps, normalization=None):
+    """Raise unless these say how to orthogonalise, by factorisations or by polynomials."""
+    if is_array(schedule):
+        raise TypeError(
+            "schedule must be None, a name, a Schedule or a list of coefficient tuples, got an "
+            "array; use its tolist()"
+        )
+    if schedule not in FACTORISING:
+        polynomials(schedule, steps, normalization)
+        return
+    if steps is not None:
+        checks.count(steps, "steps")
+    if normalization is not None:
+        raise ValueError(
+            f"normalization must be None with schedule = {schedule!r}, got {normalization!r}"
+        )
 
 
 def polynomials(schedule, steps=None, normalization=None):

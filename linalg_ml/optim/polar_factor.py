@@ -24,12 +24,12 @@ _NOISE = 1000  # roundoffs
 _DONE = 1e-6  # distance from one that the last Newton-Schulz step takes to the roundoff
 
 
-def check_method(method):
-    """Return the way to a polar factor, if there is such a one."""
+def check_method(method, name="method"):
+    """Return the way to a polar factor, if there is such a one; the argument is called ``name``."""
     if isinstance(method, str):
-        return checks.choice(method, (*FACTORISING, *schedule_names()), "method")
+        return checks.choice(method, (*FACTORISING, *schedule_names()), name)
     if not isinstance(method, Schedule):
-        raise TypeError(f"method must be a name or a Schedule, got {type(method).__name__}")
+        raise TypeError(f"{name} must be a name or a Schedule, got {type(method).__name__}")
     return method
 
 

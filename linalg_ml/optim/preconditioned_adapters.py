@@ -22,8 +22,6 @@ class ScaledAdam(PairRule):
     damping: float = 1e-6
 
     def __post_init__(self):
-        if self.betas is not None:
-            hyperparameters.check_betas(self.betas)
         hyperparameters.check(self.eps, "eps")
         hyperparameters.check(self.damping, "damping")
 
@@ -64,8 +62,6 @@ class LoRAPro(PairRule):
     scaling: float = 1.0
 
     def __post_init__(self):
-        if self.betas is not None:
-            hyperparameters.check_betas(self.betas)
         hyperparameters.check(self.eps, "eps")
         checks.number(self.scaling, "scaling", above=0)
 
@@ -144,7 +140,8 @@ def scaled_adam(lr=1e-3, *, betas=(0.9, 0.999), eps=1e-6, damping=1e-6, weight_d
     (array([[-0. , -0.1]]), array([[-0.5],
            [-0. ]]))
     """
-    rule = ScaledAdam(None if betas is None else tuple(betas), eps, damping)
+    betas = None if betas is None else hyperparameters.check_betas(betas)
+    rule = ScaledAdam(betas, eps, damping)
     return from_pair_rule(rule, lr, weight_decay)
 
 
@@ -204,5 +201,6 @@ def lora_pro(lr=1e-3, *, betas=(0.9, 0.999), eps=1e-8, scaling=1.0, weight_decay
     array([[-1., -2.],
            [-3.,  0.]])
     """
-    rule = LoRAPro(None if betas is None else tuple(betas), eps, scaling)
+    betas = None if betas is None else hyperparameters.check_betas(betas)
+    rule = LoRAPro(betas, eps, scaling)
     return from_pair_rule(rule, lr, weight_decay)

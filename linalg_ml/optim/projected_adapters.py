@@ -25,7 +25,6 @@ class AdaPreLoRA(PairRule):
     momentum_of: str = "gradients"
 
     def __post_init__(self):
-        hyperparameters.check_betas(self.betas)
         checks.number(self.scaling, "scaling", above=0)
         checks.choice(self.statistics, STATISTICS, "statistics")
         hyperparameters.check(self.damping, "damping")
@@ -181,5 +180,6 @@ def adaprelora(
     >>> bool(abs(pair["B"] @ pair["A"] - target).max() < 0.01)
     True
     """
-    rule = AdaPreLoRA(tuple(betas), scaling, statistics, damping, momentum_of)
+    betas = hyperparameters.check_betas(betas)
+    rule = AdaPreLoRA(betas, scaling, statistics, damping, momentum_of)
     return from_pair_rule(rule, lr, weight_decay)

@@ -53,7 +53,7 @@ def linear_warmup(peak, steps, /, *, initial=0.0):
     >>> [schedule(count) for count in (0, 1, 4, 100)]
     [0.0, 0.25, 1.0, 1.0]
     """
-    return _pieces(initial, [(peak, checks.count(steps, "steps"), "linear")])
+    return _pieces(initial, [("peak", peak, checks.count(steps, "steps"), "linear")])
 
 
 def cosine(peak, steps, /, *, warmup=0, initial=0.0, final=0.0):
@@ -92,8 +92,8 @@ def cosine(peak, steps, /, *, warmup=0, initial=0.0, final=0.0):
     steps, warmup = checks.count(steps, "steps"), checks.count(warmup, "warmup", minimum=0)
     if warmup >= steps:
         raise ValueError(f"warmup must be less than steps = {steps}, got {warmup}")
-    pieces = [(peak, warmup, "linear"), (final, steps - warmup, "cosine")]
-    return _pieces(initial, pieces)
+    fall = ("final", final, steps - warmup, "cosine")
+    return _pieces(initial, [("peak", peak, warmup, "linear"), fall])
 
 
 def linear_decay(peak, steps, /, *, warmup=0, initial=0.0, final=0.0):
@@ -123,7 +123,8 @@ def linear_decay(peak, steps, /, *, warmup=0, initial=0.0, final=0.0):
     steps, warmup = checks.count(steps, "steps"), checks.count(warmup, "warmup", minimum=0)
     if warmup >= steps:
         raise ValueError(f"warmup must be less than steps = {steps}, got {warmup}")
-    return _pieces(initial, [(peak, warmup, "linear"), (final, steps - warmup, "linear")])
+    fall = ("final", final, steps - warmup, "linear")
+    return _pieces(initial, [("peak", peak, warmup, "linear"), fall])
 
 
 def warmup_stable_decay(peak, /, *, warmup, stable, decay, shape="linear", initial=0.0, final=0.0):
@@ -159,8 +160,8 @@ def warmup_stable_decay(peak, /, *, warmup, stable, decay, shape="linear", initi
     checks.choice(shape, ("linear", "cosine", "sqrt"), "shape")
     parts = {"warmup": warmup, "stable": stable, "decay": decay}
     warmup, stable, decay = (checks.count(n, name, minimum=0) for name, n in parts.items())
-    pieces = [(peak, warmup, "linear"), (peak, stable, "linear"), (final, decay, shape)]
-    return _pieces(initial, pieces)
+    rise, level = ("peak", peak, warmup, "linear"), ("peak", peak, stable, "linear")
+    return _pieces(initial, [rise, level, ("final", final, decay, shape)])
 
 
 @dataclass(frozen=True)
@@ -203,11 +204,11 @@ _SHAPES = {
 
 
 def _pieces(initial, pieces):
-    """Return the schedule through (value, length, shape), beginning at ``initial``."""
+    """Return the schedule through (name, value, length, shape), beginning at ``initial``."""
     ends, untils, shapes = [], [], []
     value, until = checks.number(initial, "initial", minimum=0), 0
-    for target, length, shape in pieces:
-        target = checks.number(target, "peak and final", minimum=0)
+    for name, target, length, shape in pieces:
+        target = checks.number(target, name, minimum=0)
         if length:
             until += length
             ends.append((value, target))

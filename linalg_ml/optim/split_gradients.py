@@ -28,7 +28,7 @@ class FRUGAL(Rule):
     reset: bool = True
 
     def __post_init__(self):
-        check_split(self.betas, self.eps, self.frequency, self.free, self.free_scale)
+        check_split(self.eps, self.frequency, self.free, self.free_scale)
 
     def init(self, param):
         """Return moments of zero, of the size of the subspace."""
@@ -70,9 +70,8 @@ class FRUGAL(Rule):
         return after
 
 
-def check_split(betas, eps, frequency, free, free_scale):
+def check_split(eps, frequency, free, free_scale):
     """Raise unless the settings of the two halves of a step are right."""
-    hyperparameters.check_betas(betas)
     hyperparameters.check(eps, "eps")
     checks.count(frequency, "frequency")
     checks.choice(free, FREE, "free")
@@ -196,5 +195,6 @@ def frugal(
         checks.choice(order, ORDERS, "order"),
         draws.check_seed(rng),
     )
-    rule = FRUGAL(subspace, tuple(betas), eps, frequency, free, free_scale, bool(reset))
+    betas = hyperparameters.check_betas(betas)
+    rule = FRUGAL(subspace, betas, eps, frequency, free, free_scale, bool(reset))
     return from_rule(rule, lr, weight_decay)

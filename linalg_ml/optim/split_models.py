@@ -27,7 +27,7 @@ class FRUGALBlock(Rule):
     free_scale: float = 1.0
 
     def __post_init__(self):
-        check_split(self.betas, self.eps, self.frequency, self.free, self.free_scale)
+        check_split(self.eps, self.frequency, self.free, self.free_scale)
 
     def init(self, param):
         """Return moments that take no memory yet, and the age of moments; vectors are active."""
@@ -158,7 +158,8 @@ def frugal_blocks(
     density = checks.number(density, "density", minimum=0, maximum=1)
     checks.choice(order, ORDERS, "order")
     seed, reset = draws.check_seed(rng), bool(reset)
-    rule = FRUGALBlock(tuple(betas), eps, frequency, free, free_scale)
+    betas = hyperparameters.check_betas(betas)
+    rule = FRUGALBlock(betas, eps, frequency, free, free_scale)
     inner = from_rule(rule, lr, weight_decay)
 
     def update(grads, state, params):

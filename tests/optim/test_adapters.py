@@ -394,6 +394,9 @@ def test_what_is_no_pair_is_refused():
     ):
         with pytest.raises(ValueError):
             make()
+    for make in (optim.adaprelora, optim.scaled_adam, optim.lora_pro, optim.lora_rite):
+        with pytest.raises(TypeError, match=r"betas must be two numbers, got 0\.9"):
+            make(betas=0.9)
 
 
 def test_flat_paths_partitions_and_saved_states(tmp_path):

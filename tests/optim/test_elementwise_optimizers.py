@@ -276,3 +276,8 @@ def test_wrong_hyperparameters():
         optim.equal_beta_adam(form="std")
     with pytest.raises(ValueError, match="decay must be a negative number"):
         optim.adafactor(decay=0.9)
+    with pytest.raises(TypeError, match="decay must be a number, got 'x'"):
+        optim.adafactor(decay="x")
+    for eps in (1e-8, (1e-8,), None):
+        with pytest.raises(TypeError, match="eps must be two numbers"):
+            optim.adafactor(eps=eps)

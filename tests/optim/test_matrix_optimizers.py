@@ -319,6 +319,14 @@ def test_what_does_not_fit_is_said():
     ):
         with pytest.raises(ValueError):
             make()
+    for make in (optim.soap, optim.asgo, optim.dasgo, optim.frugal, optim.frugal_blocks):
+        with pytest.raises(TypeError, match=r"betas must be two numbers, got 0\.9"):
+            make(betas=0.9)
+    for make in (optim.muon, optim.fismo, optim.macro, optim.spel):
+        with pytest.raises(TypeError, match=r"^schedule must be"):
+            make(schedule=np.ones((2, 3)))
+        with pytest.raises(ValueError, match="steps must be at least 1, got -1"):
+            make(schedule="qdwh", steps=-1)
 
 
 # Edge cases -------------------------------------------------------------------------------------
@@ -480,6 +488,21 @@ def test_shampoo_in_blocks_is_shampoo_on_each_block():
         parts, states = plain.update([g[c] for c in corners], states, [w[c] for c in corners])
         for c, part in zip(corners, parts, strict=True):
             np.testing.assert_allclose(whole[c], part, atol=1e-13)
+
+
+@pytest.mark.parametrize("settings", [
+    {}, {"momentum": 0.9, "bias_correction": True}, {"frequency": 2, "decay": 0.9},
+    {"block": 2, "graft": "adam"}, {"root": "polar-express", "eps": 1e-3},
+], ids=str)  # fmt: skip
+def test_shampoo_takes_a_number_for_a_vector_of_one_entry(settings):
+    transform, grads = optim.shampoo(lr=0.5, **settings), np.array([2.0, -1.0, 4.0])
+    number, vector = np.ones(()), np.ones(1)
+    states = [transform.init(w) for w in (number, vector)]
+    for g in grads:
+        updates, states[0] = transform.update(np.asarray(g), states[0], number)
+        expected, states[1] = transform.update(np.full(1, g), states[1], vector)
+        assert updates.shape == ()
+        assert updates == expected[0]
 
 
 def test_shampoo_keeps_roots_between_refreshes_and_starts_late():

@@ -250,5 +250,7 @@ def test_what_has_no_radius_is_said():
         optim.macro(manifold="stiefel")
     with pytest.raises(ValueError, match="radius must be > 0"):
         optim.macro(radius=0.0)
-    with pytest.raises(ValueError, match="method must be"):
+    with pytest.raises(ValueError, match="retraction must be"):
         optim.spel(retraction="qr")
+    with pytest.raises(TypeError, match="retraction must be"):
+        optim.spel(retraction=3)

@@ -137,6 +137,15 @@ def test_wrong_schedules():
         optim.cosine(0.1, 5, warmup=5)
     with pytest.raises(ValueError, match="shape must be one of"):
         optim.warmup_stable_decay(0.1, warmup=1, stable=1, decay=1, shape="step")
+    for make, match in (
+        (lambda: optim.cosine(-1.0, 10), "peak must be >= 0, got -1"),
+        (lambda: optim.linear_warmup(-1.0, 10), "peak must be"),
+        (lambda: optim.linear_decay(1.0, 10, final=-1.0), "final must be"),
+        (lambda: optim.linear_decay(1.0, 10, initial=-1.0), "initial must be"),
+        (lambda: optim.warmup_stable_decay(-1.0, warmup=1, stable=1, decay=1), "peak must be"),
+    ):
+        with pytest.raises(ValueError, match=f"^{match}"):
+            make()
 
 
 def test_the_norm_to_clip_by():
