@@ -7,7 +7,9 @@ import torch
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import is_array
 from linalg_ml.optim.base import Transform, extend_state
-from linalg_ml.optim.trees import align, flatten
+from linalg_ml.optim.trees import align, flatten, rebuild
+
+_GROUP = {"params", "param_names"}  # what a group holds
 
 
 class TransformOptimizer(torch.optim.Optimizer):
@@ -17,7 +19,8 @@ class TransformOptimizer(torch.optim.Optimizer):
     ----------
     params : iterable of tensors, of (name, tensor) pairs, or of dicts
         With names, as of ``model.named_parameters()``, these are the paths that the labels of a
-        `partition` see; without, they are the numbers of the parameters.
+        `partition` see; without, they are the numbers of the parameters. Names must differ, over
+        all groups. Hyperparameters belong to the transform, and groups have none.
     transform : Transform
         Where its learning rate changes, it has a schedule: ``torch.optim.lr_scheduler`` does not
         reach it.
@@ -50,11 +53,27 @@ class TransformOptimizer(torch.optim.Optimizer):
         super().__init__(params, {})
 
     def add_param_group(self, param_group):
-        """Add parameters; what is remembered of the others stays."""
+        """Add parameters; what is remembered of the others stays.
+
+        Raises
+        ------
+        ValueError
+            If the group has hyperparameters, a name that is taken, or a parameter that the
+            transform is not made for. Then nothing is added.
+        """
+        unknown = sorted(set(param_group) - _GROUP)
+        if unknown:
+            raise ValueError(
+                f"a group must have no hyperparameters of its own, got {unknown}: give them to "
+                "the transform, by partition where they are to differ"
+            )
         super().add_param_group(param_group)
-        held = self._by_name()
-        state = self.state.get("transform")
-        self.state["transform"] = extend_state(self.transform, state, held)
+        try:
+            state = extend_state(self.transform, self.state.get("transform"), self._by_name())
+        except Exception:
+            self.param_groups.pop()
+            raise
+        self.state["transform"] = state
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -75,7 +94,7 @@ class TransformOptimizer(torch.optim.Optimizer):
         return loss
 
     def load_state_dict(self, state_dict):
-        """Load a state that `state_dict` returned.
+        """Load a state that `state_dict` returned, in the types that the parameters ask for.
 
         Raises
         ------
@@ -94,6 +113,11 @@ class TransformOptimizer(torch.optim.Optimizer):
                     f"the loaded state at {path!r} must have shape {tuple(new.shape)}, got {came}"
                 )
         super().load_state_dict(state_dict)
+        fitted = [
+            a if new is None else torch.as_tensor(a).to(new.device, new.dtype)
+            for new, a in zip(leaves, loaded, strict=True)
+        ]
+        self.state["transform"] = rebuild(fresh, fitted)
 
     def __getstate__(self):
         """Return what is pickled or copied."""
@@ -104,5 +128,11 @@ class TransformOptimizer(torch.optim.Optimizer):
         held = {}
         for group in self.param_groups:
             names = group.get("param_names") or map(str, count(len(held)))
-            held.update(zip(names, group["params"], strict=False))
+            for name, param in zip(names, group["params"], strict=False):
+                if name in held:
+                    raise ValueError(
+                        f"names of parameters must differ, got {name!r} twice: the state and the "
+                        f"labels of a partition go by them; name it for instance 'encoder.{name}'"
+                    )
+                held[name] = param
         return held

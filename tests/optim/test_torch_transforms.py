@@ -102,3 +102,54 @@ def test_groups_closures_and_missing_gradients():
     state = optimizer.state["transform"]["params"]
     assert int(state["0"]["step"]) == 2 and int(state["1"]["step"]) == 0
     assert q.tolist() == [1, 1]
+
+
+def test_equal_names_are_refused():
+    """The state goes by names, and so does the label of a parameter."""
+    a, b = model(), model()
+    groups = [{"params": list(network.named_parameters())} for network in (a, b)]
+    with pytest.raises(ValueError, match=r"names of parameters must differ, got '0\.weight' twice"):
+        TransformOptimizer(groups, optim.sgd(0.1))
+    optimizer = TransformOptimizer(groups[:1], optim.sgd(0.1))
+    with pytest.raises(ValueError, match="names of parameters must differ"):
+        optimizer.add_param_group(groups[1])
+    train(a, optimizer, 1)
+    assert len(optimizer.param_groups) == 1
+
+
+def test_a_group_that_is_refused_is_not_kept():
+    p, q = torch.nn.Parameter(torch.ones(2, 2)), torch.nn.Parameter(torch.ones(2))
+    optimizer = TransformOptimizer([p], optim.muon(0.5))
+    with pytest.raises(ValueError, match="at least two axes"):
+        optimizer.add_param_group({"params": [q]})
+    assert len(optimizer.param_groups) == 1
+    p.grad, q.grad = torch.eye(2), torch.ones(2)
+    optimizer.step()
+    assert q.tolist() == [1, 1] and p[0, 0] < 1
+
+
+@pytest.mark.parametrize("name", ["lr", "weight_decay"])
+def test_hyperparameters_belong_to_the_transform(name):
+    p = torch.nn.Parameter(torch.ones(2))
+    with pytest.raises(ValueError, match=rf"no hyperparameters of its own, got \['{name}'\]"):
+        TransformOptimizer([{"params": [p], name: 0.1}], optim.sgd(0.1))
+
+
+@pytest.mark.parametrize("types", [(torch.float32, torch.float64), (torch.float64, torch.float32)])
+@pytest.mark.parametrize("make", [optim.adamw, optim.soap, optim.shampoo])
+def test_a_state_takes_the_type_of_its_parameters(make, types):
+    ends = []
+    for dtype in types:
+        network = model().to(dtype)
+        optimizer = TransformOptimizer(network.parameters(), make(0.05))
+        if ends:
+            optimizer.load_state_dict(ends[0].state_dict())
+        for p in network.parameters():
+            p.grad = torch.ones_like(p)
+        optimizer.step()
+        ends.append(optimizer)
+    for key, own in ends[1].state["transform"]["params"].items():
+        for name, a in own.items():
+            counter = name in ("step", "skipped")
+            assert a.dtype == (torch.int32 if counter else types[1]), (key, name)
+        assert int(own["step"]) == 2
