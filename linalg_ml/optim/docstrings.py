@@ -3,6 +3,12 @@
 import inspect
 import re
 
+# In every wording and with any break of lines; schedulers of PyTorch change the number.
+_SCHEDULE = re.compile(
+    "(Learning rate[^,.;]*), or (?:a )?schedule"
+    "(?:: a function of the number of updates made before)?".replace(" ", r"\s+")
+)
+
 
 def adapted(function, first_parameter, example):
     """Return the docstring of a class whose constructor takes one more parameter.
@@ -10,7 +16,7 @@ def adapted(function, first_parameter, example):
     Parameters
     ----------
     function : callable
-        Makes a `Transform`; its docstring has the sections of numpydoc.
+        Makes a `Transform`; its docstring, if it has one, has the sections of numpydoc.
     first_parameter : str
         The entry to be put before the other parameters.
     example : str
@@ -20,16 +26,15 @@ def adapted(function, first_parameter, example):
     -------
     str
     """
-    head, *rest = re.split(r"\n(?=[^\n]+\n-{3,}\n)", inspect.getdoc(function))
+    head, *rest = re.split(r"\n(?=[^\n]+\n-{3,}\n)", inspect.getdoc(function) or "")
     parts = [head.rstrip()]
     for section in rest:
         title, _, body = section.split("\n", 2)
         body = body.rstrip()
         if title == "Parameters":
             body = body.replace("float, array without axes, or callable", "float")
-            body = (
-                f"{first_parameter}\n{body.replace('Learning rate, or schedule', 'Learning rate')}"
-            )
+            body = _SCHEDULE.sub(r"\1", body)
+            body = f"{first_parameter}\n{body}"
         elif title == "Examples":
             body = example
         elif title == "Returns":
