@@ -62,6 +62,10 @@ class SOAP(Rule):
             state |= {f"statistic{axis}": unknown, f"basis{axis}": unknown + 0}
         return state
 
+    def layout(self):
+        """Return which axes have a basis, and what the second moments are of."""
+        return {"sides": self.sides, "max_order": self.max_order, "factored": self.factored}
+
     def cost(self, param):
         """Return about how many multiplications a step takes, with its part of a refresh."""
         entries, total = float(math.prod(param.shape)), 0.0

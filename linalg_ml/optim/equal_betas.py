@@ -35,6 +35,10 @@ class EqualBetaAdam(Rule):
         second = "variance" if self.form == "variance" else "square"
         return {"mean": zeros_like(param), second: zeros_like(param)}
 
+    def layout(self):
+        """Return which moments there are."""
+        return {"form": self.form}
+
     def update(self, grad, state, param, step):
         """Return the direction without its factor, and the estimates."""
         like = first(param)

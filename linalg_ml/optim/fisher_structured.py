@@ -49,6 +49,10 @@ class FISMO(Rule):
                 state[f"{name}{k}"] = namespace(a).broadcast_to(identity, batch) + 0
         return state
 
+    def layout(self):
+        """Return how parameters are read."""
+        return self.matrices.layout()
+
     def update(self, grad, state, param, step):
         """Return P^(-1/2) orth(M) Q^(-1/2)."""
         after, parts, directions = {}, [], []

@@ -21,12 +21,17 @@ class SGD(Rule):
 
     elementwise: ClassVar[bool] = True
     takes_complex: ClassVar[bool] = True
+    may_begin: ClassVar[tuple] = ("momentum",)
 
     def init(self, param):
         """Return a buffer of zeros, if there is momentum."""
         if is_zero(self.momentum):
             return {}
         return {"momentum": namespace(param).zeros_like(param)}
+
+    def layout(self):
+        """Return whether there is momentum."""
+        return {"momentum": not is_zero(self.momentum)}
 
     def update(self, grad, state, param, step):
         """Return the direction and the buffer."""
@@ -63,7 +68,7 @@ def sgd(lr, *, momentum=0.0, dampening=0.0, nesterov=False, weight_decay=0.0):
         Learning rate, or schedule.
     momentum : float
     dampening : float
-        Of the gradients that enter the momentum, all but the first.
+        Of the gradients that enter the momentum, all but that of the first step.
     nesterov : bool
         Look ahead: follow G + momentum B in place of B.
     weight_decay : float

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import product
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from linalg_ml.optim.elementwise import is_zero
 from linalg_ml.optim.inverse_power import check_root, inverse_power
 from linalg_ml.optim.rules import Rule, from_rule
 
-GRAFTS = ("none", "sgd", "adagrad", "rmsprop", "adam")
+GRAFTS_BY_SQUARES = ("adagrad", "rmsprop", "adam")
+GRAFTS = ("none", "sgd", *GRAFTS_BY_SQUARES)
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Shampoo(Rule):
     block: int | None = None
     max_order: int = 8192
     root: object = "eigh"
+
+    may_begin: ClassVar[tuple] = ("momentum", "graft", "frequency")
 
     def __post_init__(self):
         hyperparameters.check(self.momentum, "momentum", below=1.0)
@@ -80,8 +84,26 @@ class Shampoo(Rule):
                 state[f"root{name}"] = identity + 0
         if not is_zero(self.momentum):
             state["mean"] = xp.zeros_like(param)
-        if self.graft in ("adagrad", "rmsprop", "adam"):
+        if self.graft in GRAFTS_BY_SQUARES:
             state["square"] = xp.zeros_like(param)
+        return state
+
+    def layout(self):
+        """Return what is cut into factors, and what a state holds besides statistics."""
+        return {
+            "momentum": not is_zero(self.momentum),
+            "graft": self.graft in GRAFTS_BY_SQUARES,
+            "frequency": self.frequency > 1,
+            "block": self.block,
+            "max_order": self.max_order,
+        }
+
+    def adopt(self, state, param, step):
+        """Return a state with the roots of its statistics, if it had none and needs them."""
+        known = any(name.startswith("root") for name in state)
+        state = super().adopt(state, param, step)
+        if self.frequency > 1 and not known:
+            state |= self._roots(_with_axes(param), state, step)
         return state
 
     def update(self, grad, state, param, step):

@@ -52,6 +52,10 @@ class Dion(Rule):
             state[f"right{k}"] = draws.normal(self.seed, k, shape, a)
         return state
 
+    def layout(self):
+        """Return the rank, and how parameters are read."""
+        return {"rank": self.rank, **self.matrices.layout()}
+
     def update(self, grad, state, param, step):
         """Return the low-rank direction of one parameter."""
         directions, rests, after = [], [], {}

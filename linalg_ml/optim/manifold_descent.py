@@ -1,6 +1,7 @@
 """MACRO and SPEL: orthogonalised steps for weights that stay on a manifold."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import is_readable, namespace
@@ -38,6 +39,10 @@ class OnManifold(Rule):
         """Return a mean of zero."""
         return {"mean": namespace(param).zeros_like(param)}
 
+    def layout(self):
+        """Return how parameters are read."""
+        return self.matrices.layout()
+
     def followed(self, grad, state):
         """Return the mean of the gradients."""
         beta = hyperparameters.in_type_of(self.momentum, grad)
@@ -70,6 +75,8 @@ class MACRO(OnManifold):
     project_direction: bool = True
     iterations: int = 10
 
+    may_begin: ClassVar[tuple] = ("radius",)
+
     def __post_init__(self):
         super().__post_init__()
         checks.choice(self.manifold, MANIFOLDS, "manifold")
@@ -97,6 +104,10 @@ class MACRO(OnManifold):
                 state[f"radius{k}"] = on.size(w, on.look(w, held))
             state |= {f"{name}{k}": a for name, a in held.items()}
         return state
+
+    def layout(self):
+        """Return what is kept, whether that is remembered, and how parameters are read."""
+        return {"manifold": self.manifold, "radius": self.radius is None, **super().layout()}
 
     def update(self, grad, state, param, step):
         """Return for each matrix the direction, and the function that leads back."""
@@ -169,7 +180,8 @@ def macro(
         What is kept of each matrix: its Frobenius norm, its largest singular value, or the norms
         of its rows or columns (the oblique manifold).
     radius : float, optional
-        The norm that is kept. None: that of the start, for rows and columns of each.
+        The norm that is kept. None: that of the start, for rows and columns of each; a row or
+        column that is zero then stays zero.
     momentum : float
         Decay of the mean of the gradients, in [0, 1).
     scale, steps, schedule

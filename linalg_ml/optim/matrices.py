@@ -59,6 +59,10 @@ class Matrices:
                 f"fused = {parts} must add up to the {rows} outputs of {name}, shape {shape}"
             )
 
+    def layout(self):
+        """Return how parameters are read, as a part of the `layout` of a rule."""
+        return {"fused": self.fused, "stacked": self.stacked, "out_axis": self.out_axis}
+
     def split(self, a):
         """Return the list of (stacks of) matrices that an array holds."""
         whole = self._whole(a)

@@ -1,6 +1,7 @@
 """ASGO and DASGO: one factor, on one side, of a matrix or its diagonal."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class ASGO(Rule):
     frequency: int = 1
     root: object = "eigh"
     matrices: Matrices = AS_THEY_ARE
+
+    may_begin: ClassVar[tuple] = ("frequency",)
 
     def __post_init__(self):
         hyperparameters.check(self.eps, "eps")
@@ -58,6 +61,18 @@ class ASGO(Rule):
             state[f"statistic{k}"] = 0 * identity
             if self.frequency > 1:
                 state[f"root{k}"] = identity
+        return state
+
+    def layout(self):
+        """Return whether roots are kept, where they are, and how parameters are read."""
+        return {"frequency": self.frequency > 1, "side": self.side, **self.matrices.layout()}
+
+    def adopt(self, state, param, step):
+        """Return a state with the roots of its statistics, if it had none and needs them."""
+        state = super().adopt(state, param, step)
+        for name in state:
+            if name.startswith("root"):
+                state[name] = self._root(state[name.replace("root", "statistic")])
         return state
 
     def update(self, grad, state, param, step):
@@ -122,6 +137,10 @@ class DASGO(Rule):
         parts = self.matrices.split(zeros)
         diagonals = {f"square{k}": namespace(a).sum(a, axis=-2) for k, a in enumerate(parts)}
         return {"mean": zeros, **diagonals}
+
+    def layout(self):
+        """Return how parameters are read."""
+        return self.matrices.layout()
 
     def update(self, grad, state, param, step):
         """Return the mean of the gradients, its columns divided by their sizes."""

@@ -54,6 +54,10 @@ class Muon(WithMean):
         """Raise unless a parameter can be read as matrices."""
         self.matrices.check(param, name)
 
+    def layout(self):
+        """Return how parameters are read."""
+        return self.matrices.layout()
+
     def cost(self, param):
         """Return about how many multiplications the polar factors take."""
         method, steps, parts = self.schedule, self.steps, self.matrices.split(param)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import ClassVar
 
 import numpy as np
 
@@ -33,8 +34,14 @@ class Pair:
 class PairRule:
     """The mathematics of one optimizer on adapters: a frozen dataclass of hyperparameters."""
 
+    may_begin: ClassVar[tuple] = ()  # as of a Rule
+
     def init(self, a, b):
         """Return the state of a pair: a dict of arrays."""
+        return {}
+
+    def layout(self):
+        """Return what a state depends on besides the pair, by names of hyperparameters."""
         return {}
 
     def update(self, pair):
@@ -89,6 +96,11 @@ class Pairwise:
                 f"state{name} must hold arrays of shapes {expected} for a pair of shapes "
                 f"{key[0]} and {key[1]}, got {found}"
             )
+
+    def state_dtypes(self, a):
+        """Return the types of the arrays in the state of a pair, by their names."""
+        smallest = namespace(a).zeros_like(a[:1, :1])
+        return {k: v.dtype for k, v in self.init(smallest, smallest).items()}
 
     def update(self, pairs, count):
         """Return the updates of A and of B, and the states, of pairs that have gradients.

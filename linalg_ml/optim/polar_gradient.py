@@ -47,6 +47,11 @@ class PolarGrad(Rule):
             return {}
         return {"mean": namespace(param).zeros_like(param)}
 
+    def layout(self):
+        """Return what there is a mean of, and how parameters are read."""
+        of = {"none": None, "polar-first": "factors"}.get(self.placement, "gradients")
+        return {"placement": of, **self.matrices.layout()}
+
     def cost(self, param):
         """Return about how many multiplications the polar factors take."""
         steps, parts = self.steps or POLYNOMIAL_STEPS, self.matrices.split(param)

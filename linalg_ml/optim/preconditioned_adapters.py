@@ -31,6 +31,10 @@ class ScaledAdam(PairRule):
             return {}
         return {f"{name}_{k}": 0 * p for k, p in (("A", a), ("B", b)) for name in _MOMENTS}
 
+    def layout(self):
+        """Return whether there are moments."""
+        return {"betas": self.betas is not None}
+
     def update(self, pair):
         """Return the preconditioned gradients, or steps of Adam with them."""
         arithmetic, xp = Arithmetic(None, pair.a), namespace(pair.a)
@@ -71,6 +75,10 @@ class LoRAPro(PairRule):
             return {}
         zeros = 0 * Arithmetic(None, a).mm(b, a)
         return {"mean": zeros, "square": zeros + 0}
+
+    def layout(self):
+        """Return whether there are moments."""
+        return {"betas": self.betas is not None}
 
     def update(self, pair):
         """Return the closest step to the gradient, or to the step of Adam in its place."""

@@ -37,6 +37,10 @@ class AdaPreLoRA(PairRule):
             state |= {"mean_A": 0 * a, "mean_B": 0 * b}
         return state
 
+    def layout(self):
+        """Return whether there is momentum."""
+        return {"betas": not is_zero(self.betas[0])}
+
     def update(self, pair):
         """Return the directions of both factors."""
         beta1, beta2 = (hyperparameters.in_type_of(beta, pair.a) for beta in self.betas)

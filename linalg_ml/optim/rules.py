@@ -22,6 +22,8 @@ from linalg_ml.optim.base import Transform
 from linalg_ml.optim.elementwise import combine
 from linalg_ml.optim.trees import align, flatten, rebuild
 
+_COUNTERS = ("step", "skipped")
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -34,10 +36,12 @@ class Rule:
     ``elementwise`` says that every array of the state has the shape of the parameter and that
     the formulas use nothing but the functions of `linalg_ml.optim.elementwise`, so that they
     also run on a `Bundle`. ``takes_complex`` says that complex parameters are right.
+    ``may_begin`` are the names in `layout` that may change between two steps.
     """
 
     elementwise: ClassVar[bool] = False
     takes_complex: ClassVar[bool] = False
+    may_begin: ClassVar[tuple] = ()
 
     def check(self, param, name):
         """Raise unless the rule is made for a parameter of this shape, called ``name``."""
@@ -45,6 +49,14 @@ class Rule:
     def init(self, param):
         """Return the state of a parameter: a dict of arrays."""
         return {}
+
+    def layout(self):
+        """Return what a state depends on besides the parameter, by names of hyperparameters."""
+        return {}
+
+    def adopt(self, state, param, step):
+        """Return a state of another `layout` as it goes on here: what is new begins as in init."""
+        return {name: state.get(name, a) for name, a in self.init(param).items()}
 
     def update(self, grad, state, param, step):
         """Return (direction, state): the parameter will move against the direction.
@@ -75,7 +87,7 @@ class Leafwise:
     rule: Rule
     lr: object
     weight_decay: object = 0.0
-    _shapes: dict = field(default_factory=dict, compare=False, repr=False)
+    _expected: dict = field(default_factory=dict, compare=False, repr=False)
 
     def init(self, param, name="params"):
         """Return the state of one parameter, with its counters of steps and of skipped ones."""
@@ -102,20 +114,26 @@ class Leafwise:
 
     def check_state(self, state, param, name):
         """Raise unless a state has the entries and shapes that its parameter asks for."""
-        key = (tuple(param.shape), dtype_name(param))
-        expected = self._shapes.get(key)
-        if expected is None:
-            made = self.init(param, f"params{name}")
-            expected = self._shapes[key] = {k: tuple(a.shape) for k, a in made.items()}
+        expected = self._entries(param, f"params{name}")
         if not isinstance(state, dict) or state.keys() != expected.keys():
             keys = sorted(state) if isinstance(state, dict) else type(state).__name__
             raise ValueError(f"state{name} must be a dict with keys {sorted(expected)}, got {keys}")
-        for k, shape in expected.items():
+        for k, (shape, _) in expected.items():
             if tuple(state[k].shape) != shape:
                 raise ValueError(
                     f"state{name}[{k!r}] must have shape {shape} for a parameter of shape "
-                    f"{key[0]}, got {tuple(state[k].shape)}"
+                    f"{tuple(param.shape)}, got {tuple(state[k].shape)}"
                 )
+
+    def state_dtypes(self, param):
+        """Return the types of the arrays in the state of a parameter, by their names."""
+        return {k: dtype for k, (_, dtype) in self._entries(param, "params").items()}
+
+    def adopt(self, state, param):
+        """Return a state that was made with other hyperparameters as it goes on with these."""
+        own = {k: a for k, a in state.items() if k not in _COUNTERS}
+        after = self.rule.adopt(own, working(param), state["step"])
+        return {**{k: state[k] for k in _COUNTERS}, **after}
 
     def update(self, grads, states, params, count, finite=None):
         """Return the updates and states of parameters that all have a gradient.
@@ -136,7 +154,7 @@ class Leafwise:
             if not isinstance(ok, bool):
                 xp = namespace(grad)
                 grad = xp.where(ok, grad, xp.zeros_like(grad))
-            own = {k: a for k, a in state.items() if k not in ("step", "skipped")}
+            own = {k: a for k, a in state.items() if k not in _COUNTERS}
             inputs.append((grad, own, working(param), hyperparameters.advanced(state["step"])))
             where.append(i)
         updates, after = [None] * len(grads), [None] * len(grads)
@@ -160,6 +178,14 @@ class Leafwise:
                 skipped = hyperparameters.advanced(states[i]["skipped"])
                 after[i] = {**states[i], "skipped": skipped}
         return updates, after
+
+    def _entries(self, param, name):
+        """Return (shape, type) of each array in the state of a parameter, by its name."""
+        key = (tuple(param.shape), dtype_name(param))
+        if key not in self._expected:
+            made = self.init(param, name)
+            self._expected[key] = {k: (tuple(a.shape), a.dtype) for k, a in made.items()}
+        return self._expected[key]
 
 
 def from_rule(rule, lr, weight_decay=0.0):

@@ -42,6 +42,10 @@ class FRUGAL(Rule):
         }
         return {**moments, **self.subspace.init(a)}
 
+    def layout(self):
+        """Return the kind and the size of the subspace."""
+        return {"projection": self.subspace.projection, "density": self.subspace.density}
+
     def update(self, grad, state, param, step):
         """Return the step of Adam in the subspace, and the signs of what is outside."""
         if grad.ndim < 2:

@@ -6,10 +6,13 @@ as it is, and so is its state.
 """
 
 import inspect
+from dataclasses import asdict
 
 import torch
 
+from linalg_ml._core.precision import Precision
 from linalg_ml.kernels.dispatch import kernels
+from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.optim import (
     adam_family,
     eigenbasis,
@@ -46,6 +49,7 @@ _EXAMPLE = """\
 ...     optimizer.step()
 >>> bool((weight[0] ** 2).sum() < loss)
 True"""
+_CLASSES = {known.__name__: known for known in (Schedule, Precision)}  # of hyperparameters
 
 
 class LeafwiseOptimizer(torch.optim.Optimizer):
@@ -62,7 +66,10 @@ class LeafwiseOptimizer(torch.optim.Optimizer):
     -----
     A subclass has ``constructor``, a function of the hyperparameters of a group that returns a
     `Transform`, and their names in ``hyperparameters``. It is called again when one of them has
-    changed; the state never depends on their values.
+    changed in a group, and the next step is made with what it returns. What the state lacks then,
+    such as the buffer of `SGD` without momentum, begins as at the first step. What the shapes or
+    the meaning of a state depend on, as the ``density`` of `FRUGAL`, cannot change after the first
+    step, which raises ValueError; see `Rule.layout`.
     """
 
     constructor = None
@@ -77,6 +84,9 @@ class LeafwiseOptimizer(torch.optim.Optimizer):
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         try:
+            for name in self.hyperparameters:
+                if name not in group:
+                    raise TypeError(f"missing a required argument: {name!r}")
             self._check_params(self._leafwise(group), group["params"])
         except Exception:
             self.param_groups.pop()
@@ -100,13 +110,16 @@ class LeafwiseOptimizer(torch.optim.Optimizer):
         ------
         TypeError
             If a gradient is sparse.
+        ValueError
+            If a hyperparameter was changed that cannot change after the first step.
         """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for number, group in enumerate(self.param_groups):
-            self._step_group(self._leafwise(group), group["params"], number)
+        made = [self._leafwise(group) for group in self.param_groups]
+        for number, (leafwise, group) in enumerate(zip(made, self.param_groups, strict=True)):
+            self._step_group(leafwise, group["params"], number)
         return loss
 
     def _check_params(self, leafwise, params):
@@ -130,8 +143,24 @@ class LeafwiseOptimizer(torch.optim.Optimizer):
         if alone:
             _step_alone(leafwise, *map(list, zip(*alone, strict=True)))
 
+    def state_dict(self):
+        """Return the state and the hyperparameters, all that `load_state_dict` needs.
+
+        Returns
+        -------
+        dict
+            As of every optimizer of PyTorch, of plain containers and tensors.
+        """
+        for group in self.param_groups:
+            self._leafwise(group)  # states are those of the hyperparameters beside them
+        found = super().state_dict()
+        return {**found, "param_groups": _each_value(_stored, found["param_groups"])}
+
     def load_state_dict(self, state_dict):
         """Load a state that `state_dict` returned; steps go on as if they had not been stopped.
+
+        The state of a parameter of another dtype than before takes the dtype that it has here
+        from the start.
 
         Parameters
         ----------
@@ -146,8 +175,10 @@ class LeafwiseOptimizer(torch.optim.Optimizer):
         loaded = []
 
         def hold(_, found):
+            found = {**found, "param_groups": _each_value(_restored, found["param_groups"])}
             self._check_state_dict(found)
             loaded.append(found)
+            return found
 
         handle = self.register_load_state_dict_pre_hook(hold)
         try:
@@ -155,38 +186,74 @@ class LeafwiseOptimizer(torch.optim.Optimizer):
         finally:
             handle.remove()
         # PyTorch converts states to the type of the parameter: counters too.
-        for param, state, _ in self._pairs(loaded[-1]):
-            self.state[param] = {
-                name: a.detach().to(param.device, copy=True) for name, a in state.items()
-            }
+        for _, group, held in self._groups_of(loaded[-1]):
+            for param, state in held:
+                dtypes = self._leafwise(group).state_dtypes(param)
+                self.state[param] = {
+                    name: a.detach().to(param.device, dtypes[name], copy=True)
+                    for name, a in state.items()
+                }
 
     def __setstate__(self, state):
         """Restore what was pickled or copied."""
         super().__setstate__(state)
         self._made = {}
+        for group in self.param_groups:
+            self._leafwise(group)
 
     def _leafwise(self, group):
-        """Return the rule, rate and decay that belong to the hyperparameters of a group."""
-        values = {name: _plain(group[name]) for name in self.hyperparameters}
+        """Return the rule, rate and decay that belong to the hyperparameters of a group.
+
+        Where these have changed, the states of its parameters go on with them.
+        """
+        values = self._values(group)
+        known = self._made.get(id(group))
+        if known is None or known[0] != values:
+            before, known = known, (values, self._constructed(values))
+            if before is not None:
+                self._go_on(group["params"], before, known)
+            self._made[id(group)] = known
+        return known[1]
+
+    def _values(self, group):
+        return {name: _plain(group[name]) for name in self.hyperparameters}
+
+    def _constructed(self, values):
         if callable(values.get("lr")):
             raise TypeError(
                 "lr must be a number or a tensor; to change it while training use "
                 "torch.optim.lr_scheduler, for instance LambdaLR(optimizer, schedule)"
             )
-        key = id(group)
-        known = self._made.get(key)
-        if known is None or known[0] != values:
-            made = type(self).constructor(**values).leafwise
-            known = self._made[key] = (values, made)
-        return known[1]
+        made = type(self).constructor(**values).leafwise
+        if made is None:
+            raise TypeError(
+                f"{type(self).__name__} must step with a transform that treats each parameter "
+                "alone; for a chain, a partition and the like use TransformOptimizer"
+            )
+        return made
 
-    def _pairs(self, state_dict):
-        """Yield (parameter, loaded state, loaded group) for each parameter that has a state."""
-        groups = state_dict["param_groups"]
-        for saved, own in zip(groups, self.param_groups, strict=True):
-            for key, param in zip(saved["params"], own["params"], strict=True):
-                if key in state_dict["state"]:
-                    yield param, state_dict["state"][key], saved
+    def _go_on(self, params, before, after):
+        """Fit the states of parameters to changed hyperparameters, or raise if that cannot be."""
+        (old, was), (new, made) = before, after
+        layout, held = made.rule.layout(), [param for param in params if self.state.get(param)]
+        changed = [name for name, v in was.rule.layout().items() if v != layout[name]]
+        if not changed or not held:
+            return
+        for name in changed:
+            if name not in made.rule.may_begin:
+                raise ValueError(
+                    f"{name} cannot change after the first step, from {old[name]!r} to "
+                    f"{new[name]!r}: the state depends on it; make a new optimizer"
+                )
+        for param in held:
+            self.state[param] = made.adopt(self.state[param], param.detach())
+
+    def _groups_of(self, state_dict):
+        """Yield (group as saved, group here, (parameter, state) of those that have a state)."""
+        states = state_dict["state"]
+        for saved, own in zip(state_dict["param_groups"], self.param_groups, strict=True):
+            pairs = zip(saved["params"], own["params"], strict=True)
+            yield saved, own, [(param, states[key]) for key, param in pairs if key in states]
 
     def _check_state_dict(self, state_dict):
         sizes = [
@@ -197,14 +264,15 @@ class LeafwiseOptimizer(torch.optim.Optimizer):
             raise ValueError(
                 f"state_dict must have groups of {sizes[1]} parameters, got {sizes[0]}"
             )
-        for param, state, group in self._pairs(state_dict):
-            missing = [name for name in self.hyperparameters if name not in group]
+        for saved, _, held in self._groups_of(state_dict):
+            missing = [name for name in self.hyperparameters if name not in saved]
             if missing:
                 raise ValueError(
                     f"state_dict must be one of {type(self).__name__}; its groups lack {missing}"
                 )
-            values = {name: _plain(group[name]) for name in self.hyperparameters}
-            self._check_state(type(self).constructor(**values).leafwise, state, param)
+            leafwise = self._constructed(self._values(saved))
+            for param, state in held:
+                self._check_state(leafwise, state, param)
 
     def _check_state(self, leafwise, state, param):
         leafwise.check_state(state, param, f" of a parameter of shape {tuple(param.shape)}")
@@ -240,7 +308,7 @@ def optimizer_class(constructor, name, base=LeafwiseOptimizer, texts=(_PARAMS, _
     signature = inspect.signature(constructor)
 
     def __init__(self, params, *args, **kwargs):
-        bound = signature.bind(*args, **kwargs)
+        bound = signature.bind_partial(*args, **kwargs)  # groups may hold what is missing
         bound.apply_defaults()
         base.__init__(self, params, dict(bound.arguments))
 
@@ -279,6 +347,25 @@ def _plain(value):
     """Return a tensor without axes on the host as a number, anything else as it is."""
     if isinstance(value, torch.Tensor) and value.ndim == 0 and value.device.type == "cpu":
         return value.item()
+    return value
+
+
+def _each_value(function, groups):
+    """Return groups with a function applied to each of their values."""
+    return [{name: function(value) for name, value in group.items()} for group in groups]
+
+
+def _stored(value):
+    """Return a hyperparameter as ``torch.load`` reads it without trusting the file."""
+    return {type(value).__name__: asdict(value)} if type(value) in _CLASSES.values() else value
+
+
+def _restored(value):
+    """Return a hyperparameter from what `_stored` made of it."""
+    if isinstance(value, dict) and len(value) == 1:
+        ((name, settings),) = value.items()
+        if name in _CLASSES:
+            return _CLASSES[name](**settings)
     return value
 
 

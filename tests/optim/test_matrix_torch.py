@@ -1,11 +1,13 @@
 """Optimizers for matrices as classes of PyTorch: the same steps, and a life as others have."""
 
 import copy
+import io
 
 import numpy as np
 import pytest
 
-from linalg_ml import optim
+from linalg_ml import Precision, optim
+from linalg_ml import schedule as polynomials
 from tests.optim.test_matrix_golden import trajectory
 from tests.reference.matrix_problem import START, perturbed_gradient
 
@@ -113,3 +115,150 @@ def test_networks_learn():
             schedule.step()
             losses.append(loss.item())
         assert losses[-1] < 0.5 * losses[0], (name, losses[0], losses[-1])
+
+
+def roots(state):
+    return [a for name, a in state.items() if name.startswith("root")]
+
+
+@pytest.mark.parametrize(("name", "before", "after"), [
+    ("Muon", {"momentum": 0.5}, {"momentum": 0.9, "nesterov": False, "scale": "none"}),
+    ("PolarGrad", {"placement": "nesterov"}, {"placement": "momentum-first"}),
+    ("SOAP", {"frequency": 3}, {"frequency": 1, "betas": (0.8, 0.8)}),
+    ("FRUGAL", {"free": "sign"}, {"free": "gradient", "free_scale": 0.5}),
+    ("MACRO", {"radius": 2.0}, {"radius": 3.0, "momentum": 0.0}),
+    ("Shampoo", {"decay": 0.9}, {"decay": 0.5, "eps": 1e-3, "power": 0.5}),
+    ("Dion", {"momentum": 0.95}, {"momentum": 0.5, "scale": "none"}),
+    ("FISMO", {"damping": 1e-3}, {"damping": 1e-1, "schedule": "svd"}),
+])  # fmt: skip
+def test_changed_hyperparameters_take_effect_at_once(name, before, after):
+    """The step is that of an optimizer made with them, from the same state."""
+    make, w = getattr(optim.torch, name), start()
+    optimizer = make([w], lr=0.1, **before)
+    walk(optimizer, w, 1, 3)
+    others = [torch.nn.Parameter(w.detach().clone()) for _ in range(2)]
+    for other, change in zip(others, (after, {}), strict=True):
+        saved = copy.deepcopy(optimizer.state_dict())
+        saved["param_groups"][0].update(change)
+        resumed = make([other], lr=0.1)
+        resumed.load_state_dict(saved)
+        walk(resumed, other, 4, 6)
+    optimizer.param_groups[0].update(after)
+    walk(optimizer, w, 4, 6)
+    assert torch.equal(w, others[0]) and not torch.equal(w, others[1])
+
+
+def test_a_radius_that_is_given_later_is_kept():
+    w = torch.nn.Parameter(start().detach() + 1)
+    optimizer = optim.torch.MACRO([w], lr=0.1)
+    walk(optimizer, w, 1, 2)
+    for radius in (5.0, 2.0, None):
+        optimizer.param_groups[0]["radius"] = radius
+        walk(optimizer, w, 3, 4)
+        np.testing.assert_allclose(w.detach().norm(), radius or 2.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("settings", [
+    {"decay": 0.9, "bias_correction": True}, {"momentum": 0.9, "graft": "adam"},
+], ids=str)  # fmt: skip
+def test_shampoo_keeps_and_drops_roots_means_and_squares(settings):
+    w = start()
+    optimizer = optim.torch.Shampoo([w], lr=0.1)
+    walk(optimizer, w, 1, 2)
+    optimizer.param_groups[0].update(settings, frequency=10)
+    walk(optimizer, w, 3, 3)
+    state = optimizer.state[w]
+    plain = optim.torch.Shampoo([start()], lr=0.1, frequency=10, **settings)
+    assert state.keys() == plain._leafwise(plain.param_groups[0]).init(w.detach()).keys()
+    kept = [a.clone() for a in roots(state)]
+    assert kept and not any(torch.equal(a, torch.eye(len(a), dtype=a.dtype)) for a in kept)
+    walk(optimizer, w, 4, 10)
+    assert all(map(torch.equal, kept, roots(state)))
+    walk(optimizer, w, 11, 11)
+    assert not any(map(torch.equal, kept, roots(state)))
+    optimizer.param_groups[0].update(momentum=0.0, graft="none", frequency=1)
+    walk(optimizer, w, 12, 12)
+    assert optimizer.state[w].keys() == {"step", "skipped", "statistic0.0", "statistic0.1"}
+
+
+def test_asgo_goes_on_from_a_root_for_every_step_to_one_that_is_kept():
+    w = start()
+    optimizer = optim.torch.ASGO([w], lr=0.1)
+    walk(optimizer, w, 1, 3)
+    optimizer.param_groups[0]["frequency"] = 4
+    statistic = optimizer.state[w]["statistic0"].clone()
+    walk(optimizer, w, 4, 4)
+    (root,) = roots(optimizer.state[w])
+    values, vectors = torch.linalg.eigh(statistic)
+    expected = vectors / (values + 1e-10).sqrt() @ vectors.T
+    np.testing.assert_allclose(root, expected, rtol=1e-9)
+    optimizer.param_groups[0]["frequency"] = 1
+    walk(optimizer, w, 5, 5)
+    assert not roots(optimizer.state[w])
+
+
+@pytest.mark.parametrize(("name", "change"), [
+    ("PolarGrad", {"placement": "none"}),
+    ("PolarGrad", {"placement": "polar-first"}),
+    ("SOAP", {"sides": "smaller"}),
+    ("SOAP", {"max_order": 3}),
+    ("SOAP", {"factored": True}),
+    ("FRUGAL", {"density": 0.5}),
+    ("FRUGAL", {"projection": "svd"}),
+    ("Shampoo", {"block": 2}),
+    ("ASGO", {"side": "left"}),
+    ("Dion", {"rank": 1}),
+    ("MACRO", {"manifold": "rows"}),
+    ("DASGO", {"out_axis": -1}),
+    ("FISMO", {"out_axis": -1}),
+    ("SPEL", {"fused": 2}),
+    ("Muon", {"fused": 2}),
+])  # fmt: skip
+def test_what_the_state_depends_on_cannot_change(name, change):
+    w = torch.nn.Parameter(start().detach() + 1)
+    optimizer = getattr(optim.torch, name)([w], lr=0.1)
+    walk(optimizer, w, 1, 1)
+    before = w.detach().clone()
+    optimizer.param_groups[0].update(change)
+    (key,) = change
+    with pytest.raises(ValueError, match=f"^{key} cannot change after the first step"):
+        walk(optimizer, w, 2, 2)
+    assert torch.equal(w, before)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_loaded_state_takes_the_type_of_its_parameter(name):
+    make, settings = getattr(optim.torch, name), SETTINGS[name][1]
+    for types in ((torch.float32, torch.float64), (torch.float64, torch.float32)):
+        first, second = (torch.nn.Parameter(torch.tensor(START, dtype=dtype)) for dtype in types)
+        optimizer, other = make([first], **settings), make([second], **settings)
+        first.grad = first.detach() + 1
+        optimizer.step()
+        other.load_state_dict(optimizer.state_dict())
+        for key, a in other.state[second].items():
+            integer = not a.dtype.is_floating_point
+            assert a.dtype == (torch.int32 if integer else types[1]), key
+        second.grad = second.detach() + 1
+        other.step()
+
+
+@pytest.mark.parametrize(("name", "settings"), [
+    ("Muon", {"schedule": polynomials("jordan").take(3), "precision": Precision("fp32", "each")}),
+    ("Shampoo", {"root": polynomials("cans").take(4)}),
+    ("SPEL", {"schedule": [(1.5, -0.5)]}),
+])  # fmt: skip
+def test_a_schedule_is_saved_as_plain_numbers(name, settings):
+    make, w = getattr(optim.torch, name), start()
+    optimizer = make([w], lr=0.1, **settings)
+    walk(optimizer, w, 1, 2)
+    file = io.BytesIO()
+    torch.save(optimizer.state_dict(), file)
+    file.seek(0)
+    other = torch.nn.Parameter(w.detach().clone())
+    resumed = make([other], lr=0.1)
+    resumed.load_state_dict(torch.load(file, weights_only=True))
+    for key, value in settings.items():
+        assert resumed.param_groups[0][key] == value
+    walk(optimizer, w, 3, 5)
+    walk(resumed, other, 3, 5)
+    assert torch.equal(w, other)

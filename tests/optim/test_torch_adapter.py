@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
 from linalg_ml.optim import torch as adapter  # noqa: E402
+from linalg_ml.optim import torch_distributed, torch_lora  # noqa: E402
 
 CLASSES = [
     ("SGD", "sgd", {"momentum": 0.9, "dampening": 0.1, "weight_decay": 0.1}),
@@ -114,6 +115,26 @@ def test_a_loaded_state_is_a_copy():
     assert torch.equal(saved["state"][0]["mean"], held)
 
 
+@pytest.mark.parametrize("types", [
+    (torch.float32, torch.float64), (torch.float64, torch.float32), (torch.bfloat16, torch.float64),
+    (torch.float64, torch.bfloat16), (torch.float32, torch.bfloat16),
+], ids=str)  # fmt: skip
+@pytest.mark.parametrize(("name", "_", "settings"), CLASSES, ids=IDS)
+def test_a_loaded_state_takes_the_type_that_its_parameter_asks_for(name, _, settings, types):
+    first, second = (parameters(dtype) for dtype in types)
+    optimizer, again = (getattr(adapter, name)(p, lr=0.05, **settings) for p in (first, second))
+    run(optimizer, first, 2)
+    again.load_state_dict(optimizer.state_dict())
+    wanted = torch.float64 if types[1] == torch.float64 else torch.float32
+    for p, q in zip(first, second, strict=True):
+        for key, a in optimizer.state[p].items():
+            held = again.state[q][key]
+            assert held.dtype == (torch.int32 if key in ("step", "skipped") else wanted)
+            assert torch.equal(held, a.to(held.dtype))
+    run(again, second, 2, start=3)
+    assert all(torch.all(torch.isfinite(p)) for p in second)
+
+
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))])
 def test_copies_go_on(duplicate):
     params = parameters()
@@ -163,6 +184,24 @@ def test_groups_have_hyperparameters_of_their_own():
     assert c.tolist() == [0.5, 0.5] and int(optimizer.state[c]["step"]) == 1
 
 
+def test_what_has_no_default_may_be_given_by_every_group():
+    a, b = (torch.nn.Parameter(torch.ones(2)) for _ in "ab")
+    optimizer = adapter.SGD([{"params": [a], "lr": 1.0}])
+    with pytest.raises(TypeError, match="missing a required argument: 'lr'"):
+        optimizer.add_param_group({"params": [b]})
+    optimizer.add_param_group({"params": [b], "lr": 0.5})
+    a.grad, b.grad = torch.ones(2), torch.ones(2)
+    optimizer.step()
+    assert a.tolist() == [0, 0] and b.tolist() == [0.5, 0.5]
+
+
+def test_transforms_that_treat_parameters_together_are_refused():
+    for make in (optim.frugal_blocks, lambda lr: optim.chain(optim.sgd(lr))):
+        cls = adapter.optimizer_class(make, "Together")
+        with pytest.raises(TypeError, match=r"Together .* each parameter alone; .* TransformOptim"):
+            cls([torch.nn.Parameter(torch.ones(2, 2))], lr=0.1)
+
+
 def test_named_parameters():
     model = torch.nn.Linear(2, 1)
     optimizer = adapter.AdamW(model.named_parameters(), lr=0.1)
@@ -184,6 +223,53 @@ def test_schedulers_change_the_rate():
     assert places == [1.0, 1.75, 2.25]
     with pytest.raises(TypeError, match="LambdaLR"):
         adapter.SGD(params, lr=optim.constant(0.1))
+
+
+def test_momentum_that_begins_and_ends():
+    """Beside PyTorch, with hyperparameters changed between steps."""
+    ends = []
+    for cls in (torch.optim.SGD, adapter.SGD):
+        params = parameters(torch.float64)
+        optimizer = cls(params, lr=0.1)
+        for t, change in enumerate(({}, {"momentum": 0.9}, {"nesterov": True}, {"momentum": 0.5},
+                                    {"momentum": 0.0, "nesterov": False}), 1):  # fmt: skip
+            optimizer.param_groups[0].update(change)
+            run(optimizer, params, 2, start=t)
+        ends.append(torch.cat([p.detach().flatten() for p in params]))
+        assert not adapter.SGD(params, lr=0.1).state
+    np.testing.assert_allclose(ends[1], ends[0], rtol=0, atol=1e-13)
+    assert optimizer.state[params[0]].keys() == {"step", "skipped"}
+
+
+def test_a_change_after_the_last_step_is_saved():
+    params = parameters()
+    optimizer = adapter.SGD(params, lr=0.1)
+    run(optimizer, params, 1)
+    optimizer.param_groups[0]["momentum"] = 0.9
+    saved = copy.deepcopy(optimizer.state_dict())
+    others = [torch.nn.Parameter(p.detach().clone()) for p in params]
+    again = adapter.SGD(others, lr=0.1)
+    again.load_state_dict(saved)
+    run(optimizer, params, 2, start=2)
+    run(again, others, 2, start=2)
+    assert all(torch.equal(p, q) for p, q in zip(params, others, strict=True))
+
+
+def test_what_the_state_depends_on_cannot_change():
+    params = parameters()
+    optimizer = adapter.EqualBetaAdam(params, lr=0.1, form="moments")
+    group = optimizer.param_groups[0]
+    group["form"] = "variance"  # there is no state yet
+    run(optimizer, params, 1)
+    before = [p.detach().clone() for p in params]
+    for resumed in (optimizer, pickle.loads(pickle.dumps(optimizer))):
+        resumed.param_groups[0]["form"] = "moments"
+        mine = resumed.param_groups[0]["params"]
+        with pytest.raises(ValueError, match=r"^form cannot change after the first step"):
+            run(resumed, mine, 1)
+        assert all(torch.equal(p, q) for p, q in zip(mine, before, strict=True))
+    group["form"] = "variance"
+    run(optimizer, params, 1)
 
 
 def test_a_tensor_may_be_the_rate():
@@ -267,8 +353,28 @@ def test_signatures_and_docstrings_are_real():
             assert f"{section}\n---" in cls.__doc__
     with pytest.raises(TypeError, match="missing a required argument: 'lr'"):
         adapter.SGD([torch.nn.Parameter(torch.ones(1))])
+    with pytest.raises(TypeError, match="missing a required argument: 'lr'"):
+        adapter.SGD([{"params": [torch.nn.Parameter(torch.ones(1))], "momentum": 0.9}])
     with pytest.raises(TypeError, match="momentum"):
         adapter.AdamW([torch.nn.Parameter(torch.ones(1))], momentum=0.9)
+
+
+def test_no_docstring_promises_a_schedule_in_place_of_the_rate():
+    modules = adapter, torch_distributed, torch_lora
+    classes = {
+        cls
+        for module in modules
+        for cls in vars(module).values()
+        if isinstance(cls, type) and issubclass(cls, torch.optim.Optimizer)
+    }
+    described = [cls.__doc__ for cls in classes if "\nlr : " in cls.__doc__]
+    assert len(described) >= 23
+    for text in described:
+        kind, rest = text.split("\nlr : ")[1].split("\n", 1)
+        said = rest.split("\n")[0]
+        assert kind == "float"
+        assert said.startswith("    Learning rate") and said[-1] in ".;", said
+        assert "schedule" not in said and "function of the number" not in text
 
 
 def test_steps_of_different_counts_go_together():

@@ -184,6 +184,35 @@ def test_a_saved_run_goes_on_bit_for_bit(name, dtype):
         make(network(rank=1, dtype=dtype), lr=0.02).load_state_dict(optimizer.state_dict())
 
 
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_loaded_state_takes_the_type_of_its_pair(name):
+    for types in ((torch.float32, torch.float64), (torch.float64, torch.float32)):
+        nets = [network(dtype=dtype) for dtype in types]
+        optimizer, again = (getattr(torch_lora, name)(net, lr=0.1) for net in nets)
+        train(nets[0], optimizer, 1, 2)
+        again.load_state_dict(optimizer.state_dict())
+        for state in again.state.values():
+            for key, a in state.items():
+                counter = key in ("step", "skipped")
+                assert a.dtype == (torch.int32 if counter else types[1]), key
+        train(nets[1], again, 3, 4)
+
+
+@pytest.mark.parametrize(("name", "before", "after"), [
+    ("ScaledAdam", (0.9, 0.99), None), ("LoRAPro", None, (0.9, 0.99)),
+    ("AdaPreLoRA", (0.9, 0.99), (0.0, 0.99)),
+])  # fmt: skip
+def test_moments_cannot_begin_or_end(name, before, after):
+    net = network()
+    optimizer = getattr(torch_lora, name)(net, lr=0.1, betas=before)
+    train(net, optimizer, 1, 1)
+    optimizer.param_groups[0]["lr"] = 0.2
+    train(net, optimizer, 2, 2)
+    optimizer.param_groups[0]["betas"] = after
+    with pytest.raises(ValueError, match=r"betas cannot change after the first step, from"):
+        train(net, optimizer, 3, 3)
+
+
 def test_groups_scalings_and_pairs():
     one, two = LoRALinear(torch.nn.Linear(3, 4), 1, alpha=3.0), LoRALinear(torch.nn.Linear(3, 4), 1)
     optimizer = torch_lora.AdaPreLoRA([one, two], lr=0.1)
