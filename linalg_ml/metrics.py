@@ -33,7 +33,7 @@ def orthogonality_error(x, /):
     if x.shape[-2] > x.shape[-1]:
         x = x.conj().mT
     m = x.shape[-2]
-    return _frobenius(x @ x.conj().mT - np.eye(m)) / np.sqrt(m)
+    return _frobenius(x @ x.conj().mT - np.eye(m)) / np.sqrt(max(m, 1))
 
 
 @np.errstate(all="ignore")
@@ -59,7 +59,7 @@ def polar_error(x, u, /):
     """
     x, u = _double(x, "x"), _double(u, "u")
     checks.same_shape(x, u.shape, "x")
-    return _frobenius(x - u) / np.sqrt(min(x.shape[-2:]))
+    return _frobenius(x - u) / np.sqrt(max(min(x.shape[-2:]), 1))
 
 
 @np.errstate(all="ignore")
@@ -78,7 +78,8 @@ def backward_error(a, x, h, /, *, side="right"):
     Returns
     -------
     float or ndarray
-        ||A - X H||_F / ||A||_F; for a stack, one number per matrix.
+        ||A - X H||_F / ||A||_F, or 0 where A and X H are zero; for a stack, one number per
+        matrix.
 
     Examples
     --------
@@ -89,7 +90,13 @@ def backward_error(a, x, h, /, *, side="right"):
     """
     a, x, h = _double(a, "a"), _double(x, "x"), _double(h, "h")
     checks.choice(side, ("right", "left"), "side")
-    return _frobenius(a - (x @ h if side == "right" else h @ x)) / _frobenius(a)
+    checks.same_shape(x, a.shape, "x")
+    order = a.shape[-1 if side == "right" else -2]
+    checks.same_shape(h, (*a.shape[:-2], order, order), "h")
+    scale = _power_of_two(a)
+    a, h = a * scale, h * scale
+    gap = _frobenius(a - (x @ h if side == "right" else h @ x))
+    return np.where(gap == 0, 0.0, gap / _frobenius(a))[()]
 
 
 def _double(a, name):
@@ -98,4 +105,12 @@ def _double(a, name):
 
 
 def _frobenius(a):
-    return np.linalg.norm(a, axis=(-2, -1))
+    scale = _power_of_two(a)
+    return np.linalg.norm(a * scale, axis=(-2, -1)) / scale[..., 0, 0]
+
+
+def _power_of_two(a):
+    """Return for each matrix what brings its largest entry near one and rounds nothing."""
+    largest = np.max(np.abs(a), axis=(-2, -1), keepdims=True, initial=0.0)
+    exponent = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
+    return np.ldexp(1.0, np.clip(-exponent, -1022, 1022))

@@ -468,3 +468,33 @@ def test_a_zero_matrix_in_a_stack_hides_no_singular_one():
     for method in ("polar-express", "newton", "qdwh", "svd"):
         fates = [status.name for status in polar(stack, method=method).statuses]
         assert fates == ["SINGULAR", "SINGULAR", "CONVERGED"], method
+
+
+# Metrics ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-300, 1e-160, 1e160, 1e300])
+def test_metrics_do_not_depend_on_the_scale(scale):
+    a = np.array([[3.0, 1.0], [1.0, 3.0]])
+    assert backward_error(a * scale, np.eye(2), a * scale) == 0
+    error = backward_error(a * scale, np.eye(2), np.array([[4.0, 1.0], [1.0, 3.0]]) * scale)
+    assert error == pytest.approx(1 / 20**0.5, rel=1e-9)
+    assert polar_error(a * scale, 0 * a) == pytest.approx(scale * 10**0.5, rel=1e-9)
+
+
+def test_metrics_of_nothing_and_of_zero():
+    for shape in ((0, 0), (0, 3), (3, 0)):
+        assert orthogonality_error(np.zeros(shape)) == polar_error(*np.zeros((2, *shape))) == 0
+    zero = polar(np.zeros((2, 2)))
+    assert backward_error(np.zeros((2, 2)), zero.x, zero.hermitian) == 0
+    stack = np.stack([np.eye(2), np.zeros((2, 2))])
+    np.testing.assert_array_equal(backward_error(stack, stack, stack), 0)
+
+
+def test_metrics_name_a_shape_that_does_not_fit():
+    a = np.ones((3, 4))
+    with pytest.raises(ValueError, match=r"x must have shape \(3, 4\), got shape \(4, 4\)"):
+        backward_error(a, np.eye(4), np.eye(4))
+    for side, order in (("right", 4), ("left", 3)):
+        with pytest.raises(ValueError, match=rf"h must have shape \({order}, {order}\), got"):
+            backward_error(a, a, np.ones((4, 1)), side=side)
