@@ -165,13 +165,15 @@ def inverse_root(
     limits = check_limits(rtol, atol, maxiter, steps, check_every, callback)
     arithmetic = Arithmetic(precision, a)
     if 0 in a.shape:
-        return empty_result(a, {"ridge": 0.0, "rcond": 1.0}, chosen, arithmetic)
+        return empty_result(a, {"ridge": 0.0, "rcond": 1.0}, chosen, arithmetic, a.shape[:-2])
     a = symmetric_part(a, "other matrices have no inverse root here")
     if rcond is None and eps > 0 and limits.steps is not None:
         rcond = eps / (1 + eps)
     unit, norm, exact = unit_matrix(a, arithmetic)
     largest = exact.xp.sqrt(largest_eigenvalue(exact.gram(unit), exact))
     ridge = eps * largest
+    lost = exact.xp.full_like(ridge, float("nan"))
+    ridge = exact.xp.where(exact.xp.isfinite(norm), ridge, lost)  # an overflow left A / inf = 0
     identity = asarray(np.eye(a.shape[-1]), like=unit, dtype=unit.dtype)
     unit = unit + astype(ridge, real_dtype(unit))[..., None, None] * identity
     runs, x = _chain(
@@ -227,7 +229,7 @@ def _chain(unit, p, method, arithmetic, rcond, options):
     indefinite = runs[0].problem.indefinite
     if indefinite is not None:
         xp = problem.exact.xp
-        x = xp.where(indefinite[..., None, None], x * float("nan"), x)
+        x = xp.where(indefinite[..., None, None], xp.full_like(x, float("nan")), x)
     return runs, x
 
 

@@ -94,7 +94,9 @@ class RootProblem(PolarProblem):
         """Return X with NaN where a mask says so."""
         for mask in masks:
             if mask is not None:
-                x = self.exact.xp.where(mask[..., None, None], x * float("nan"), x)
+                # Not x times NaN, which would make NaN of every gradient.
+                lost = self.exact.xp.full_like(x, float("nan"))
+                x = self.exact.xp.where(mask[..., None, None], lost, x)
         return x
 
     def condition(self):
@@ -295,9 +297,17 @@ class CoupledRootProblem(RootProblem):
         return exact.xp.where(size > least, size, least)
 
     def default_targets(self, *, iterated=True):
-        """Return what the coupled iteration reaches in the working precision."""
+        """Return what the coupled iteration, or a decomposition, reaches.
+
+        A decomposition is backward stable. Of an iterate, each entry has at least the three
+        roundings of the last product, the square root of the scale and the multiplication with it:
+        a residual of 6 n^(1/2) u, which for small n is above 2 u times the condition.
+        """
         u, n = self.arithmetic.unit_roundoff, self.target.shape[-1]
-        level = 2 if self.arithmetic.name in ("fp64", "fp32") else 8 / n
+        long = self.arithmetic.name in ("fp64", "fp32")
+        if not iterated:
+            return {"residual": (16 * n**0.5 if long else 8) * u}
+        level = max(2, 6 / n**0.5) if long else 8 / n
         return {"backward": level * u, "residual": u**0.5}
 
     def hopeless(self, idle, distance=0.0):
