@@ -112,7 +112,7 @@ def clip_singular_values(
     limits = check_limits(rtol, atol, maxiter, steps, None, None)
     arithmetic = Arithmetic(precision, a)
     if 0 in a.shape:
-        return empty_result(a, {}, chosen, arithmetic)
+        return empty_result(a, {}, chosen, arithmetic, a.shape[:-2])
     if is_traced(a) and (rcond is None or limits.steps is None):
         raise ValueError("rcond and steps must be given inside jax.jit, grad and vmap")
     m, n = a.shape[-2:]
@@ -125,8 +125,8 @@ def clip_singular_values(
     cap = exact.xp.where(cap > _NO_CAP, _NO_CAP * exact.xp.ones_like(cap), cap)
     if rcond is None:
         ratios = to_numpy(cap / scaled.bound)
-        ratios = ratios[np.isfinite(ratios) & (ratios > 0)]
-        rcond = float(np.min(ratios, initial=1.0))
+        ratios = ratios[np.isfinite(ratios)]
+        rcond = max(float(np.min(ratios, initial=1.0)), arithmetic.unit_roundoff)
     if bound == 0 or isinstance(chosen, SvdPolar):
         parts, runs = _directly(scaled.unit, cap, exact), []
     else:
@@ -227,9 +227,11 @@ def _directly(unit, cap, exact):
 def _residual(x, unit, parts, cap, exact):
     """Return how far X is from A with its singular values clipped, where they are clipped."""
     h, q = parts.h, parts.projector
-    cap = exact.xp.where(cap > 0, cap, exact.xp.ones_like(cap) * exact.unit_roundoff)
     gap = exact.mm(exact.gram(x), q) - astype(cap * cap, real_dtype(x))[..., None, None] * q
     misfit = exact.mm(q, exact.mm(h, parts.factor, alpha=-1.0, beta=1.0, y=unit))
+    # Below the rounding errors of X all bounds are alike.
+    least = 16 * h.shape[-1] ** 0.5 * exact.unit_roundoff * exact.xp.ones_like(cap)
+    cap = exact.xp.where(cap > least, cap, least)
     return exact.frobenius(gap) / (2 * cap) + exact.frobenius(misfit)
 
 

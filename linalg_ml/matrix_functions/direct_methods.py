@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from linalg_ml._core.namespace import asarray, is_traced
+from linalg_ml._core.namespace import asarray, astype, is_traced, real_dtype
 from linalg_ml._core.solve import Method
 from linalg_ml.matrix_functions.spectrum import adjoint
 
@@ -58,8 +58,9 @@ class DirectMethod(Method):
         return problem.default_targets(iterated=False)
 
     def finish(self, problem, state, arithmetic):
-        """Return the factor and what belongs to it."""
-        return problem.finish(arithmetic.enter(state.x))
+        """Return the factor, NaN of what is not finite, and what belongs to it."""
+        x, extras = problem.finish(arithmetic.enter(state.x))
+        return x * astype(problem.one(), real_dtype(x))[..., None, None], extras
 
     def stopped(self, problem, state, measures):
         """Report zero and singular matrices: their factor is not unique."""
