@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from linalg_ml._core.namespace import (
+    asarray,
     astype,
     dtype_name,
     dtype_of,
@@ -17,7 +18,7 @@ from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.result import Status
 from linalg_ml._core.verdict import host
 from linalg_ml.matrix_functions.iteration import apply_polynomial
-from linalg_ml.matrix_functions.spectrum import adjoint, extreme_singular_values
+from linalg_ml.matrix_functions.spectrum import adjoint, cholesky, extreme_singular_values
 
 _CAUTION = 0.8  # what the estimate of sigma_min may be too large by
 _LOOK_FROM, _LOOK_MARGIN = 128, 30  # order from which, and margin with which, a look is in fp32
@@ -61,6 +62,7 @@ class PolarProblem:
 
     blown_up = _BLOWN_UP
     bound_backward = None  # (rtol, atol) where a bound will do as the backward error
+    doubtful = False  # whether the sign of a singular value may have been turned
 
     def __init__(
         self,
@@ -231,7 +233,7 @@ class PolarProblem:
             square = self.square(x, exact)
         distance = self._distance_from_one(square)
         h, backward = self._backward_error(x, distance)
-        self._last_factor = (iterate, h)
+        self._last_factor, self._last_errors = (iterate, h), (distance, backward)
         m = x.shape[-2]
         return {
             "residual": distance / 2 + backward / self.smallest / m**0.5,
@@ -298,8 +300,24 @@ class PolarProblem:
         return one_or_many(np.where(lost, Status.DIVERGED, fates))
 
     def verify(self, x):
-        """Report a singular matrix as such, even if X came out orthonormal by chance."""
-        return self.hopeless(True)
+        """Report a singular matrix as such, even if X came out orthonormal by chance.
+
+        Where a polynomial may have turned the sign of singular values, which neither the
+        orthogonality nor A = H X shows, report BREAKDOWN unless H is seen to be semidefinite.
+        """
+        given = self.hopeless(True)
+        if not self.doubtful:
+            return given
+        exact, n = self.exact, x.shape[-2]
+        distance, backward = self._last_errors
+        slack = self.bound * distance * n**0.5 + 2 * backward + 4 * n * exact.unit_roundoff
+        slack = astype(slack, exact.real_dtype)[..., None, None]
+        h = self._last_factor[1]
+        factor = cholesky(h + slack * asarray(np.eye(n), like=h, dtype=h.dtype), exact)
+        turned = to_numpy(exact.xp.any(exact.xp.isnan(factor), axis=(-2, -1)))
+        if not np.any(turned):
+            return given
+        return one_or_many(np.where(turned, Status.BREAKDOWN, np.array(given)))
 
     def finish(self, x):
         """Return the unitary factor and the extras: the Hermitian factor, and rcond."""

@@ -47,9 +47,11 @@ class PolynomialMethod(IteratedMethod):
 
     default_maxiter = 1000
     normalization = "schatten"  # how the matrix is scaled: "schatten", "frobenius" or "aol"
+    keeps_signs = True  # whether rounding cannot turn the sign of a singular value on the way
 
     def init(self, problem, arithmetic, x0):
         """Scale the matrix into the interval of the schedule."""
+        problem.doubtful = not self.keeps_signs
         lower = problem.interval(self.normalization)
         rows = self.schedule_for(lower, arithmetic.name, problem.steps)
         warn_if_unsafe(rows, arithmetic.name)
@@ -162,6 +164,7 @@ class Cans(PolynomialMethod):
     """
 
     degree: int = 5
+    keeps_signs = False  # some values are sent close to zero
 
     def __post_init__(self):
         check_degree(self.degree)
@@ -204,6 +207,8 @@ class NewtonSchulz(PolynomialMethod):
 class ChenChow(PolynomialMethod):
     """Scaled Newton-Schulz of degree 3, without centring (Chen and Chow, 2014)."""
 
+    keeps_signs = False  # the largest value is sent close to zero
+
     def schedule_for(self, lower, precision, steps):
         """Scale for the interval."""
         if steps:
@@ -225,6 +230,7 @@ class FixedSchedule(PolynomialMethod):
     """
 
     schedule: Schedule
+    keeps_signs = False  # nobody vouches for it
 
     def __post_init__(self):
         checks.instance(self.schedule, Schedule, "schedule")
