@@ -10,7 +10,6 @@ from linalg_ml._core.namespace import (
     asarray,
     astype,
     dtype_name,
-    dtype_of,
     is_traced,
     real_dtype,
 )
@@ -18,9 +17,9 @@ from linalg_ml._core.precision import UNIT_ROUNDOFF, Arithmetic
 from linalg_ml._core.random import generator
 from linalg_ml._core.result import Result, Status, worst
 from linalg_ml.matrix_functions.polar import choose_method, empty_result
-from linalg_ml.matrix_functions.sign import SYMMETRIC_METHODS
+from linalg_ml.matrix_functions.sign import SYMMETRIC_METHODS, SYMMETRIC_OTHERS
 from linalg_ml.matrix_functions.spectral_division import Division, SpectralDivision, attainable
-from linalg_ml.matrix_functions.spectrum import adjoint
+from linalg_ml.matrix_functions.spectrum import adjoint, at_least_fp32
 
 BASE_SIZE = 128
 
@@ -126,7 +125,7 @@ def eigh_by_sign(
     True
     """
     a = checks.square(a, "a")
-    sign = choose_method(method, degree, SYMMETRIC_METHODS)
+    sign = choose_method(method, degree, SYMMETRIC_METHODS, SYMMETRIC_OTHERS)
     base_size = BASE_SIZE if base_size is None else checks.count(base_size, "base_size")
     rng = generator(rng)
     not_traced(a, "eigh_by_sign")
@@ -140,9 +139,10 @@ def symmetric_eigen(a, method, precision, rng, history=False):
     *stack, n, _ = a.shape
     if 0 in a.shape:
         values = asarray(np.zeros(a.shape[:-1]), like=a, dtype=real_dtype(a))
-        return empty_result(values, {"vectors": a + 0, "orthogonality": 0.0}, method, arithmetic)
+        extras = {"vectors": a + 0, "orthogonality": 0.0, "splits": 0, "depth": 0}
+        return empty_result(values, extras, method, arithmetic, a.shape[:-2])
     dtype = real_dtype(a)
-    a = _hermitian_part(wide(a), UNIT_ROUNDOFF[Arithmetic(None, a).name])
+    a = _hermitian_part(at_least_fp32(a), UNIT_ROUNDOFF[Arithmetic(None, a).name])
     matrices = [a]
     if stack:
         flat = xp.reshape(a, (-1, n, n))
@@ -246,11 +246,6 @@ def power_of_two(size, n, a):
     return 2.0 ** max(math.frexp(size)[1] - 1 - round(math.log2(n) / 2), least)
 
 
-def wide(a):
-    """Return an array of a 16-bit type in fp32, any other as it is."""
-    return astype(a, dtype_of("float32", a)) if "16" in dtype_name(a) else a
-
-
 def not_traced(a, name):
     """Raise inside jax.jit, where the sizes of the blocks cannot be known."""
     if is_traced(a):
@@ -264,8 +259,9 @@ def _hermitian_part(a, unit_roundoff):
     arithmetic = Arithmetic(None, a)
     skew = (a - adjoint(a)) / 2
     size, gap = arithmetic.frobenius(a), arithmetic.frobenius(skew)
-    if bool(arithmetic.xp.any(gap > 100 * unit_roundoff * size)):
-        largest = float(arithmetic.xp.max(gap / size))
+    xp, wrong = arithmetic.xp, gap > 100 * unit_roundoff * size
+    if bool(xp.any(wrong)):
+        largest = float(xp.max(xp.where(wrong, gap / size, xp.zeros_like(gap))))
         raise ValueError(
             f"a must be symmetric or Hermitian, but its skew part has relative size {largest:.1e}"
         )

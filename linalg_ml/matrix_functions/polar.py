@@ -1,5 +1,7 @@
 """The polar decomposition A = U H."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from linalg_ml._core import checks
@@ -9,15 +11,21 @@ from linalg_ml._core.solve import Method, check_limits, solve
 from linalg_ml.matrix_functions.automatic import Automatic, choose_automatically, decomposes_at_once
 from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.direct_methods import SvdPolar
-from linalg_ml.matrix_functions.gram_method import GramPolarExpress
+from linalg_ml.matrix_functions.gram_method import GramIteration, GramPolarExpress
 from linalg_ml.matrix_functions.odd_polynomials import check_degree
 from linalg_ml.matrix_functions.polar_problem import PolarProblem
-from linalg_ml.matrix_functions.polynomial_methods import METHODS, WITH_DEGREE, FixedSchedule
+from linalg_ml.matrix_functions.polynomial_methods import (
+    METHODS,
+    WITH_DEGREE,
+    FixedSchedule,
+    PolynomialMethod,
+)
 from linalg_ml.matrix_functions.rational_methods import QDWH, Zolotarev
 from linalg_ml.matrix_functions.scaled_newton import ScaledNewton
 from linalg_ml.matrix_functions.spectrum import adjoint
 
 RATIONAL_METHODS = {"qdwh": QDWH, "zolotarev": Zolotarev, "newton": ScaledNewton}
+_OURS = "linalg_ml.matrix_functions."
 POLAR_METHODS = {**METHODS, "gram": GramPolarExpress, **RATIONAL_METHODS, "svd": SvdPolar}
 
 
@@ -148,6 +156,10 @@ def polar(
     In bf16 and fp16 give "polar-express" or "newton-schulz"; polynomials without safety factor
     ("cans") can blow up there.
 
+    A polynomial that is not positive turns signs: X is orthonormal then, and A = X H, but H is not
+    semidefinite. With "cans", "chen-chow" and a `Schedule` a Cholesky factorisation of H looks for
+    that, and the status is BREAKDOWN.
+
     References
     ----------
     N. Amsel, D. Persson, C. Musco, R. M. Gower, "The Polar Express: Optimal matrix sign methods
@@ -179,7 +191,7 @@ def polar(
     a = checks.matrix(a, "a")
     checks.choice(side, ("right", "left"), "side")
     rcond = check_rcond(rcond)
-    chosen = choose_method(method, degree, {**POLAR_METHODS, "auto": Automatic})
+    chosen = choose_method(method, degree, {**POLAR_METHODS, "auto": Automatic}, GramIteration)
     automatic, direct = isinstance(chosen, Automatic), isinstance(chosen, SvdPolar)
     limits = check_limits(rtol, atol, maxiter, steps, check_every, callback)
     arithmetic = Arithmetic(precision, a)
@@ -187,7 +199,8 @@ def polar(
     if 0 in a.shape:
         order = n if side == "right" else m
         zeros = arithmetic.xp.zeros((*a.shape[:-2], order, order), dtype=a.dtype)
-        return empty_result(a, {"hermitian": zeros, "rcond": 1.0}, chosen, arithmetic)
+        extras = {"hermitian": zeros, "rcond": 1.0}
+        return empty_result(a, extras, chosen, arithmetic, a.shape[:-2])
     transposed = m > n or (m == n and side == "right")
     asked = automatic
     if automatic and decomposes_at_once(a, arithmetic, limits.steps):
@@ -224,8 +237,12 @@ def check_rcond(rcond):
     return None if rcond is None else checks.number(rcond, "rcond", above=0, maximum=1)
 
 
-def choose_method(method, degree, known):
-    """Return a method instance from its name, or the instance given."""
+def choose_method(method, degree, known, others=()):
+    """Return a method instance from its name, or the instance given.
+
+    Of the library's own methods an instance must be of a class that ``known`` makes, a polynomial
+    method where it makes one, or of one of the classes ``others``.
+    """
     if isinstance(method, Schedule):
         method = FixedSchedule(method)
     if isinstance(method, type) and issubclass(method, Method):
@@ -233,6 +250,11 @@ def choose_method(method, degree, known):
     if isinstance(method, Method):
         if degree is not None:
             raise ValueError("degree belongs to a method's name; give it to the instance instead")
+        if type(method).__module__.startswith(_OURS) and not _fits(method, known, others):
+            raise TypeError(
+                f"method must be one of {', '.join(map(repr, known))} or an instance of their "
+                f"classes, got {method!r}"
+            )
         return method
     name = checks.choice(method, tuple(known), "method")
     if degree is None:
@@ -242,16 +264,35 @@ def choose_method(method, degree, known):
     return known[name](degree=check_degree(degree))
 
 
-def empty_result(a, extras, method, arithmetic):
-    """Return the result for a matrix without entries."""
+def _fits(method, known, others):
+    if isinstance(method, others):
+        return True
+    kinds = _kinds(tuple(known.values()))
+    if isinstance(method, PolynomialMethod) and not isinstance(method, GramIteration):
+        return any(issubclass(kind, PolynomialMethod) for kind in kinds)
+    return type(method) in kinds
+
+
+@lru_cache
+def _kinds(makers):
+    return {type(make()) for make in makers}
+
+
+def empty_result(x, extras, method, arithmetic, stack):
+    """Return the result for a matrix, or a stack of this shape, without entries."""
+
+    def each(value):
+        return np.full(stack, value) if stack and not hasattr(value, "shape") else value
+
     return Result(
-        x=a + 0,
+        x=x + 0,
         status=Status.CONVERGED,
         nit=0,
-        residual=0.0,
+        residual=each(0.0),
         criterion="none: the matrix is empty",
-        extras=extras,
+        extras={name: each(value) for name, value in extras.items()},
         counts=arithmetic.counts,
         precision=str(arithmetic),
         method=method,
+        statuses=each(Status.CONVERGED) if stack else None,
     )

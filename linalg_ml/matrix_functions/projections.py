@@ -7,12 +7,13 @@ from linalg_ml._core.namespace import asarray, to_numpy
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.result import Status
 from linalg_ml._core.solve import check_limits, solve
-from linalg_ml.matrix_functions.direct_methods import EighSign
+from linalg_ml.matrix_functions.direct_methods import EighSign, SvdPolar
+from linalg_ml.matrix_functions.gram_method import GramIteration
 from linalg_ml.matrix_functions.polar import check_rcond, choose_method, empty_result
 from linalg_ml.matrix_functions.polar_problem import one_or_many
 from linalg_ml.matrix_functions.polynomial_methods import METHODS
 from linalg_ml.matrix_functions.sign_problem import SymmetricSignProblem
-from linalg_ml.matrix_functions.spectrum import adjoint, cholesky
+from linalg_ml.matrix_functions.spectrum import at_least_fp32, cholesky, hermitian_mean
 
 STABLE_METHODS = {
     name: METHODS[name] for name in ("polar-express", "newton-schulz", "cans", "chen-chow")
@@ -182,16 +183,15 @@ def project_psd(
     """
     a = checks.square(a, "a")
     rcond = check_rcond(rcond)
-    chosen = choose_method(method, degree, PSD_METHODS)
+    chosen = choose_method(method, degree, PSD_METHODS, (SvdPolar, GramIteration))
     limits = check_limits(rtol, atol, maxiter, steps, check_every, callback)
     arithmetic = Arithmetic(precision, a)
     if 0 in a.shape:
-        return empty_result(a, {"negative": a + 0, "rcond": 1.0}, chosen, arithmetic)
-    half = a / 2  # halved first: the sum might overflow
+        return empty_result(a, {"negative": a + 0, "rcond": 1.0}, chosen, arithmetic, a.shape[:-2])
     return solve(
         chosen,
         PsdProblem(
-            half + adjoint(half),
+            hermitian_mean(at_least_fp32(a)),
             arithmetic,
             rcond=rcond,
             steps=limits.steps,

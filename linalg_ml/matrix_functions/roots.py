@@ -7,6 +7,7 @@ from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.solve import check_limits, solve
 from linalg_ml.matrix_functions.direct_methods import DirectMethod
 from linalg_ml.matrix_functions.general_root_problem import GeneralRootProblem
+from linalg_ml.matrix_functions.gram_method import GramIteration
 from linalg_ml.matrix_functions.polar import check_rcond, choose_method, empty_result
 from linalg_ml.matrix_functions.polynomial_methods import METHODS, NewtonSchulz, PolynomialMethod
 from linalg_ml.matrix_functions.root_methods import DenmanBeavers, EighRoot
@@ -152,7 +153,9 @@ def sqrtm(
     general = spectrum == "general"
     if method is None:
         method = "newton" if general else "polar-express"
-    chosen = choose_method(method, degree, GENERAL_METHODS if general else POSITIVE_METHODS)
+    others = () if general or form == "coupled" else (GramIteration,)
+    known = GENERAL_METHODS if general else POSITIVE_METHODS
+    chosen = choose_method(method, degree, known, others)
     make = GeneralRootProblem if general else _positive_form(form, chosen)
     if general and form not in (None, "coupled"):
         raise ValueError(f"form must be None or 'coupled' for a general spectrum, got {form!r}")
@@ -160,7 +163,7 @@ def sqrtm(
     rcond = check_rcond(rcond)
     arithmetic = Arithmetic(precision, a)
     if 0 in a.shape:
-        return empty_result(a, {"inverse": a + 0, "rcond": 1.0}, chosen, arithmetic)
+        return empty_result(a, {"inverse": a + 0, "rcond": 1.0}, chosen, arithmetic, a.shape[:-2])
     if not general:
         a = symmetric_part(a, "off the negative real axis declare spectrum='general'")
     return solve(

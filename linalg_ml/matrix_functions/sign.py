@@ -3,11 +3,16 @@
 import numpy as np
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import astype, dtype_name, is_traced
+from linalg_ml._core.namespace import is_traced
 from linalg_ml._core.precision import UNIT_ROUNDOFF, Arithmetic
 from linalg_ml._core.solve import check_limits, solve
-from linalg_ml.matrix_functions.direct_methods import EighSign
-from linalg_ml.matrix_functions.general_sign import GENERAL_METHODS, GeneralSignProblem
+from linalg_ml.matrix_functions.direct_methods import EighSign, SvdPolar
+from linalg_ml.matrix_functions.general_sign import (
+    GENERAL_METHODS,
+    GeneralSignProblem,
+    SignByInversion,
+)
+from linalg_ml.matrix_functions.gram_method import GramIteration
 from linalg_ml.matrix_functions.polar import (
     RATIONAL_METHODS,
     check_rcond,
@@ -16,11 +21,12 @@ from linalg_ml.matrix_functions.polar import (
 )
 from linalg_ml.matrix_functions.polynomial_methods import METHODS
 from linalg_ml.matrix_functions.sign_problem import RealSignProblem, SymmetricSignProblem
-from linalg_ml.matrix_functions.spectrum import adjoint
+from linalg_ml.matrix_functions.spectrum import at_least_fp32, hermitian_mean
 
 # AOL scaling changes the matrix from one side, so "turbo" has no place here.
 REAL_METHODS = {name: make for name, make in METHODS.items() if name != "turbo"}
 SYMMETRIC_METHODS = {**REAL_METHODS, **RATIONAL_METHODS, "eigh": EighSign}
+SYMMETRIC_OTHERS = (SvdPolar, SignByInversion, GramIteration)  # instances that do as well
 _BY_SPECTRUM = {
     "symmetric": (SymmetricSignProblem, SYMMETRIC_METHODS, "polar-express"),
     "real": (RealSignProblem, REAL_METHODS, "polar-express"),
@@ -143,12 +149,13 @@ def signm(
     """
     a = checks.square(a, "a")
     make, known, usual = _BY_SPECTRUM[checks.choice(spectrum, tuple(_BY_SPECTRUM), "spectrum")]
-    chosen = choose_method(usual if method is None else method, degree, known)
+    others = SYMMETRIC_OTHERS if spectrum == "symmetric" else ()
+    chosen = choose_method(usual if method is None else method, degree, known, others)
     limits = check_limits(rtol, atol, maxiter, steps, check_every, callback)
     rcond = check_rcond(rcond)
     arithmetic = Arithmetic(precision, a)
     if 0 in a.shape:
-        return empty_result(a, {"absolute": a + 0, "rcond": 1.0}, chosen, arithmetic)
+        return empty_result(a, {"absolute": a + 0, "rcond": 1.0}, chosen, arithmetic, a.shape[:-2])
     if spectrum == "symmetric":
         a = symmetric_part(a)
     return solve(
@@ -169,18 +176,18 @@ _OTHERWISE = "declare spectrum='real' if its eigenvalues are real, else 'general
 
 
 def symmetric_part(a, otherwise=_OTHERWISE):
-    """Return (A + A^H) / 2, or raise if that is not A to within rounding."""
-    half = a / 2  # halved first: the sum might overflow
-    symmetric = half + adjoint(half)
+    """Return (A + A^H) / 2 in at least fp32, or raise if that is not A to within rounding."""
+    arithmetic = Arithmetic(None, a)
+    xp, wide = arithmetic.xp, at_least_fp32(a)
+    symmetric = hermitian_mean(wide)
     if is_traced(a):
         return symmetric
-    arithmetic = Arithmetic(None, a)
-    wide = astype(a, arithmetic.xp.float32) if "16" in dtype_name(a) else a
     size = arithmetic.kernels.frobenius(wide)
-    gap = arithmetic.kernels.frobenius(wide - astype(symmetric, wide.dtype))
+    gap = arithmetic.kernels.frobenius(wide - symmetric)
     allowed = 100 * UNIT_ROUNDOFF[arithmetic.name] * size
-    if bool(arithmetic.xp.any(gap > allowed)):
-        worst = float(arithmetic.xp.max(gap / size))
+    wrong = gap > allowed
+    if bool(xp.any(wrong)):
+        worst = float(xp.max(xp.where(wrong, gap / size, xp.zeros_like(gap))))
         raise ValueError(
             f"a must be symmetric or Hermitian, but its skew part has relative size {worst:.1e}; "
             f"{otherwise}"

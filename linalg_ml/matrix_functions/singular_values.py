@@ -19,11 +19,11 @@ from linalg_ml.matrix_functions.eigen import (
     symmetric_eigen,
     total,
     verdict,
-    wide,
 )
+from linalg_ml.matrix_functions.gram_method import GramIteration
 from linalg_ml.matrix_functions.polar import POLAR_METHODS, choose_method, empty_result, polar
 from linalg_ml.matrix_functions.spectral_division import SpectralDivision, attainable
-from linalg_ml.matrix_functions.spectrum import adjoint
+from linalg_ml.matrix_functions.spectrum import adjoint, at_least_fp32
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def svd_by_polar(
     (True, True)
     """
     a = checks.matrix(a, "a")
-    chosen = choose_method(method, degree, POLAR_METHODS)
+    chosen = choose_method(method, degree, POLAR_METHODS, GramIteration)
     checks.choice(eigensolver, ("sign", "library"), "eigensolver")
     base_size = BASE_SIZE if base_size is None else checks.count(base_size, "base_size")
     rng = generator(rng)
@@ -142,8 +142,8 @@ class _Decomposition:
         self.given, self.method, self.rng = a, method, rng
         self.arithmetic = arithmetic = Arithmetic(precision, a)
         self.xp = arithmetic.xp
-        self.transposed = a.shape[-2] < a.shape[-1]
-        self.a = adjoint(wide(a)) if self.transposed else wide(a)
+        self.transposed, wide = a.shape[-2] < a.shape[-1], at_least_fp32(a)
+        self.a = adjoint(wide) if self.transposed else wide
         # 16-bit input becomes fp32 arrays, which are still multiplied in its own precision.
         self.precision = arithmetic.policy if "16" in dtype_name(a) else precision
         self.exact = arithmetic.at_least_fp32(self.a)
@@ -262,4 +262,4 @@ class _Decomposition:
         ]
         extras = {"u": parts[0], "vh": parts[1], "orthogonality": 0.0}
         values = asarray(np.zeros((*stack, k)), like=self.given, dtype=real_dtype(self.given))
-        return empty_result(values, extras, self.method, self.arithmetic)
+        return empty_result(values, extras, self.method, self.arithmetic, tuple(stack))

@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from linalg_ml._core.namespace import asarray, is_complex, is_traced, namespace
+from linalg_ml._core.namespace import (
+    asarray,
+    astype,
+    dtype_name,
+    dtype_of,
+    is_complex,
+    is_traced,
+    namespace,
+)
 
 _PROBES, _POWER_STEPS = 4, 6
 
@@ -10,6 +18,18 @@ _PROBES, _POWER_STEPS = 4, 6
 def adjoint(x):
     """Return X^H for (stacks of) matrices."""
     return namespace(x).conj(x.mT) if is_complex(x) else x.mT
+
+
+def at_least_fp32(a):
+    """Return an array of a 16-bit type in fp32, any other as it is."""
+    return astype(a, dtype_of("float32", a)) if "16" in dtype_name(a) else a
+
+
+def hermitian_mean(a):
+    """Return (A + A^H) / 2, which of a Hermitian matrix is A itself, subnormal or near overflow."""
+    xp = namespace(a)
+    total, half = a + adjoint(a), a / 2
+    return xp.where(xp.isfinite(total), total / 2, half + adjoint(half))
 
 
 def extreme_singular_values(x, gram, arithmetic, *, refine=True, margin=None):

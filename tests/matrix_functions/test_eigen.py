@@ -474,3 +474,9 @@ def test_bases_of_both_sides(k):
     np.testing.assert_allclose(v.T @ v, np.eye(20), atol=1e-14)
     np.testing.assert_allclose(s @ v[:, 20 - k :], v[:, 20 - k :], atol=1e-14)
     np.testing.assert_allclose(s @ v[:, : 20 - k], -v[:, : 20 - k], atol=1e-14)
+
+
+def test_an_empty_matrix_was_not_split():
+    assert eigh_by_sign(np.zeros((0, 0))).splits == eigh_by_sign(np.zeros((0, 0))).depth == 0
+    result = eigh_by_sign(np.zeros((0, 4, 4)))
+    assert result.residual.shape == result.splits.shape == result.statuses.shape == (0,)

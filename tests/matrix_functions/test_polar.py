@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import polar as scipy_polar
 
-from linalg_ml import ConvergenceError, Precision, Status, orthogonalize, polar
+from linalg_ml import ConvergenceError, Precision, Schedule, Status, orthogonalize, polar
+from linalg_ml.matrix_functions import DenmanBeavers, EighSign, InverseNewton, NewtonSign
 from linalg_ml.matrix_functions.polynomial_methods import NewtonSchulz, PolarExpress
 from linalg_ml.metrics import backward_error, orthogonality_error, polar_error
 from linalg_ml.problems import conditioned, exact_polar_problem, gaussian, polar_problem
@@ -468,6 +469,47 @@ def test_a_zero_matrix_in_a_stack_hides_no_singular_one():
     for method in ("polar-express", "newton", "qdwh", "svd"):
         fates = [status.name for status in polar(stack, method=method).statuses]
         assert fates == ["SINGULAR", "SINGULAR", "CONVERGED"], method
+
+
+TURNING = Schedule(((-1.5, 0.5), (1.5, -0.5)))  # takes every singular value to -1
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("rtol", [None, 1e-6])
+def test_turned_signs_are_not_a_success(side, rtol):
+    from linalg_ml import schedule
+
+    # -U is orthonormal, and -U times -H is A: only the sign of H shows that U is wrong.
+    for a in (conditioned((6, 6), 10.0, rng=0), conditioned((5, 9), 1e3, rng=0)):
+        result = polar(a, method=TURNING, side=side, rtol=rtol)
+        assert result.status is Status.BREAKDOWN
+        for method in ("cans", "chen-chow", schedule("polar-express")):
+            assert polar(a, method=method, side=side, rtol=rtol or 1e-10).converged
+    stack = np.stack([np.eye(3), np.zeros((3, 3))])
+    statuses = polar(stack, method=TURNING, side=side, rtol=rtol).statuses
+    assert list(statuses) == [Status.BREAKDOWN, Status.SINGULAR]
+
+
+def test_a_decomposition_makes_nothing_of_what_is_not_finite():
+    for a in (np.full((3, 3), np.nan), np.full((3, 3), 1.7e308)):
+        for method in ("svd", "auto"):
+            result = polar(a, method=method)
+            assert result.status is Status.NONFINITE_INPUT
+            assert np.isnan(result.x).all()
+        assert not polar(a, method="svd", steps=1).success
+
+
+@pytest.mark.parametrize("stack", [(0,), (2,), (2, 3)])
+def test_an_empty_stack_is_a_stack(stack):
+    result = polar(np.zeros((*stack, 0, 4)))
+    assert result.residual.shape == result.rcond.shape == result.statuses.shape == stack
+    assert all(status is Status.CONVERGED for status in result.statuses.flat)
+
+
+@pytest.mark.parametrize("method", [DenmanBeavers(), EighSign(), InverseNewton(), NewtonSign()])
+def test_methods_of_other_functions_are_refused(method):
+    with pytest.raises(TypeError, match=r"method must be one of 'polar-express'.*instance.*got"):
+        polar(np.eye(3), method=method)
 
 
 # Metrics ---------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import pytest
 
 from linalg_ml import Status, clip_singular_values, project_psd, signm
 from linalg_ml._core.precision import Arithmetic
+from linalg_ml.matrix_functions import QDWH, EighSign
 from linalg_ml.matrix_functions.clipping import CLIP_METHODS, proves_below
 from linalg_ml.matrix_functions.projections import PSD_METHODS
 from linalg_ml.problems import haar, symmetric_with_eigenvalues, with_singular_values
@@ -254,3 +255,26 @@ def test_a_singular_value_above_the_bound_is_seen():
     exact = Arithmetic(None, x)
     assert not proves_below(x, np.asarray(1.0), 1e-10, exact)
     assert proves_below(x, np.asarray(1.0), 1e-8, exact)
+
+
+def test_subnormal_entries_are_projected_too():
+    a = (np.array([[3.0, 1.0], [1.0, 3.0]]) * 2.0**-24).astype(np.float16)
+    np.testing.assert_array_equal(project_psd(a).x, a)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bound", [1e-9, 1e-17, 1e-25, 1e-200])
+def test_bounds_below_rounding_are_alike(dtype, bound):
+    a = with_singular_values((6, 6), np.geomspace(0.1, 1, 6), rng=0).astype(dtype)
+    for method in ("polar-express", "svd"):
+        result = clip_singular_values(a, bound, method=method)
+        assert result.converged
+        assert np.linalg.norm(result.x, 2) <= bound + 100 * np.finfo(dtype).eps
+
+
+def test_methods_of_other_functions_are_refused():
+    for method in (QDWH(), EighSign()):
+        with pytest.raises(TypeError, match="method must be one of"):
+            clip_singular_values(np.eye(2), 0.5, method=method)
+    with pytest.raises(TypeError, match="got QDWH"):
+        project_psd(np.eye(2), method=QDWH())

@@ -7,7 +7,16 @@ import scipy.linalg
 
 from linalg_ml import Status, inverse_root, signm, sqrtm
 from linalg_ml._core.precision import Arithmetic
-from linalg_ml.matrix_functions import DenmanBeavers, EighInverseRoot, InverseNewton
+from linalg_ml.matrix_functions import (
+    QDWH,
+    DenmanBeavers,
+    EighInverseRoot,
+    EighRoot,
+    GramPolarExpress,
+    InverseNewton,
+    PlannedPolar,
+    SvdPolar,
+)
 from linalg_ml.matrix_functions.inverse_root_methods import best_polynomial, root_polynomials
 from linalg_ml.matrix_functions.inverse_roots import INVERSE_ROOT_METHODS
 from linalg_ml.matrix_functions.minimax import minimax_polynomial
@@ -476,3 +485,70 @@ def test_libraries(xp):
         scipy.linalg.sqrtm(rotated(6)),
         atol=10 * tolerance,
     )
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [{}, {"form": "coupled"}, {"method": "newton"}, {"method": "eigh"}, {"spectrum": "general"}],
+)
+@pytest.mark.parametrize("n", [1, 2, 3, 5])
+def test_small_well_conditioned_matrices_converge(kwargs, n):
+    for seed in range(20):
+        w = np.random.default_rng(seed).uniform(0.3, 3, n)
+        a = symmetric_with_eigenvalues(w, rng=seed)
+        result = sqrtm(a, **kwargs)
+        assert result.converged
+        np.testing.assert_allclose(result.x @ result.x, a, atol=1e-14)
+        np.testing.assert_allclose(result.inverse @ result.x, np.eye(n), atol=1e-13)
+
+
+def test_the_decomposition_is_not_skipped_by_a_loose_tolerance():
+    a = positive(10, 5)
+    assert sqrtm(a, method="eigh", rtol=5.0).converged
+    assert sqrtm(a, method="eigh", maxiter=0).status is Status.MAXITER
+
+
+@pytest.mark.parametrize("method", ["polar-express", "newton", "eigh", "accelerated-newton"])
+@pytest.mark.parametrize("eps", [0.0, 1e-3])
+def test_inverse_root_where_the_norm_overflows(method, eps):
+    huge = np.full((3, 3), 1e308) + 5e307 * np.eye(3)
+    result = inverse_root(huge, 2, method=method, eps=eps)
+    assert result.status is Status.NONFINITE_INPUT
+    assert np.isnan(result.x).all()
+    assert not inverse_root(huge, 2, method=method, eps=1e-3, steps=4).success
+    stack = inverse_root(np.stack([np.eye(3), huge]), 2, method=method, eps=eps)
+    assert list(stack.statuses) == [Status.CONVERGED, Status.NONFINITE_INPUT]
+
+
+def test_methods_of_other_functions_are_refused():
+    a = np.eye(3)
+    for method in (QDWH(), SvdPolar(), InverseNewton()):
+        with pytest.raises(TypeError, match=r"method must be one of 'polar-express'.*got"):
+            sqrtm(a, method=method)
+    for method in (PlannedPolar((5, 9)), EighRoot()):
+        with pytest.raises(TypeError, match="method must be one of 'newton', 'newton-schulz'"):
+            sqrtm(a, spectrum="general", method=method)
+    for method in (EighRoot(), QDWH(), GramPolarExpress()):
+        with pytest.raises(TypeError, match=r"method must be one of 'polar-express'.*got"):
+            inverse_root(a, 2, method=method)
+    assert sqrtm(a, method=GramPolarExpress()).converged
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"form": "coupled"}, {"spectrum": "general"}])
+def test_gradients_of_the_root(kwargs):
+    torch = pytest.importorskip("torch")
+    a = torch.tensor(positive(10, 4), requires_grad=True)
+    # d trace(A^(1/2)) / dA = A^(-1/2) / 2
+    result = sqrtm(a, **kwargs)
+    result.x.diagonal().sum().backward()
+    np.testing.assert_allclose(a.grad.numpy(), result.inverse.detach().numpy() / 2, rtol=1e-8)
+
+
+@pytest.mark.parametrize("p", [2, 3, 4])
+def test_gradients_of_inverse_roots(p):
+    torch = pytest.importorskip("torch")
+    a = positive(10, 4)
+    tensor = torch.tensor(a, requires_grad=True)
+    # d trace(A^(-1/p)) / dA = -A^(-1/p - 1) / p
+    inverse_root(tensor, p).x.diagonal().sum().backward()
+    np.testing.assert_allclose(tensor.grad.numpy(), -power(a, -1 / p - 1) / p, atol=1e-10)

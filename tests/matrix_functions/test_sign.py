@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.linalg import block_diag
 
-from linalg_ml import Status, matrix_sign, polar, signm
+from linalg_ml import Schedule, Status, matrix_sign, polar, signm
+from linalg_ml.matrix_functions import QDWH, GramPolarExpress, NewtonSign, SvdPolar
 from linalg_ml.matrix_functions.sign import REAL_METHODS, SYMMETRIC_METHODS
 from linalg_ml.problems import haar, sign_problem, symmetric_with_eigenvalues
 
@@ -180,3 +181,31 @@ def test_arguments_are_named():
         signm(np.eye(2), spectrum="real", method="eigh")
     assert matrix_sign is signm
     assert set(REAL_METHODS) < set(SYMMETRIC_METHODS)
+
+
+@pytest.mark.parametrize("spectrum", ["symmetric", "real"])
+def test_the_sign_with_every_sign_turned(spectrum):
+    a = symmetric_with_eigenvalues([1.0, 2.0, -1.0, -2.0, 0.5], rng=0)
+    turning = Schedule(((-1.5, 0.5), (1.5, -0.5)))
+    assert signm(a, spectrum=spectrum, method=turning).status is Status.BREAKDOWN
+
+
+@pytest.mark.parametrize(("dtype", "quantum"), [(np.float16, 2.0**-24), (np.float64, 5e-324)])
+def test_subnormal_entries_are_symmetric_too(dtype, quantum):
+    a = (np.array([[3.0, 1.0], [1.0, -3.0]]) * quantum).astype(dtype)
+    np.testing.assert_allclose(signm(a).x, np.array([[3, 1], [1, -3]]) / 10**0.5, atol=2e-3)
+    huge = np.array([[3.0, 1.0], [1.0, -3.0]]) * 2.0**1020
+    assert signm(huge).converged
+
+
+def test_the_size_of_a_skew_part_is_told_beside_a_zero_matrix():
+    with pytest.raises(ValueError, match=r"relative size 1.0e\+00"):
+        signm(np.stack([np.zeros((2, 2)), [[0.0, 1.0], [-1.0, 0.0]]]))
+
+
+def test_methods_of_other_functions_are_refused():
+    a = np.diag([1.0, -2.0])
+    with pytest.raises(TypeError, match="got QDWH"):
+        signm(a, spectrum="real", method=QDWH())
+    for method in (SvdPolar(), NewtonSign(), GramPolarExpress()):
+        assert signm(a, method=method).converged
