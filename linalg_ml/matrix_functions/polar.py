@@ -158,7 +158,8 @@ def polar(
 
     A polynomial that is not positive turns signs: X is orthonormal then, and A = X H, but H is not
     semidefinite. With "cans", "chen-chow" and a `Schedule` a Cholesky factorisation of H looks for
-    that, and the status is BREAKDOWN.
+    that, and the status is BREAKDOWN. On singular matrices they may lose the large singular
+    values too; where A = U H does not hold, the status is STAGNATED.
 
     References
     ----------

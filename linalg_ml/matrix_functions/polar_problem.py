@@ -288,7 +288,8 @@ class PolarProblem:
     def hopeless(self, idle, distance=0.0):
         """Return SINGULAR for each matrix that is zero, or singular and ``idle``; or None.
 
-        A matrix whose iterate is far from orthonormal has DIVERGED.
+        A matrix whose iterate is far from orthonormal has DIVERGED. That A = H X holds for a
+        singular matrix is looked at where the method is doubtful.
         """
         if self.traced:
             return None
@@ -297,6 +298,12 @@ class PolarProblem:
         if not np.any(stuck | lost):
             return None
         fates = np.where(stuck, Status.SINGULAR, np.array(None))
+        x = self._last_square[0]
+        if self.doubtful and x is not None and np.any(stuck):
+            level, u = self.default_targets()["backward"], self.arithmetic.unit_roundoff
+            misfit = np.asarray(host(self.exact_measures(x)["backward"]))
+            fates = np.where(stuck & (misfit > min(30 * level, u**0.5)), Status.STAGNATED, fates)
+            fates = np.where(stuck & self._turned(x), Status.BREAKDOWN, fates)
         return one_or_many(np.where(lost, Status.DIVERGED, fates))
 
     def verify(self, x):
@@ -308,16 +315,20 @@ class PolarProblem:
         given = self.hopeless(True)
         if not self.doubtful:
             return given
+        turned = self._turned(x)
+        if not np.any(turned):
+            return given
+        return one_or_many(np.where(turned, Status.BREAKDOWN, np.array(given)))
+
+    def _turned(self, x):
+        """Say where the H of the X measured last is not semidefinite up to the errors of X."""
         exact, n = self.exact, x.shape[-2]
         distance, backward = self._last_errors
         slack = self.bound * distance * n**0.5 + 2 * backward + 4 * n * exact.unit_roundoff
         slack = astype(slack, exact.real_dtype)[..., None, None]
         h = self._last_factor[1]
         factor = cholesky(h + slack * asarray(np.eye(n), like=h, dtype=h.dtype), exact)
-        turned = to_numpy(exact.xp.any(exact.xp.isnan(factor), axis=(-2, -1)))
-        if not np.any(turned):
-            return given
-        return one_or_many(np.where(turned, Status.BREAKDOWN, np.array(given)))
+        return to_numpy(exact.xp.any(exact.xp.isnan(factor), axis=(-2, -1)))
 
     def finish(self, x):
         """Return the unitary factor and the extras: the Hermitian factor, and rcond."""

@@ -490,6 +490,22 @@ def test_turned_signs_are_not_a_success(side, rtol):
     assert list(statuses) == [Status.BREAKDOWN, Status.SINGULAR]
 
 
+@pytest.mark.filterwarnings("ignore:a minimax schedule with safety=0")
+@pytest.mark.parametrize("precision", ["fp64", "fp32", "bf16"])
+@pytest.mark.parametrize("method", ["chen-chow", "cans", TURNING])
+def test_of_a_singular_matrix_the_factors_are_right_or_the_status_is_another(method, precision):
+    # The first polynomials of "chen-chow" send the largest singular value to almost zero.
+    u = {"fp64": EPS, "fp32": 2.0**-23, "bf16": 2.0**-7}[precision]
+    problems = [np.outer(np.arange(1.0, 7.0), np.arange(1.0, 5.0)), np.ones((5, 3))]
+    problems += [np.diag([1.0, 1e-8, 1e-16, 1e-30]), np.diag([1e10, 1.0, 1.0, 1.0])]
+    for a in problems:
+        result = polar(a, method=method, precision=precision)
+        if result.status in (Status.CONVERGED, Status.SINGULAR):
+            error = backward_error(a, result.x, result.hermitian)
+            assert error < min(2000 * u, 2 * u**0.5)
+            assert np.linalg.eigvalsh(result.hermitian)[0] > -2 * error * np.linalg.norm(a)
+
+
 def test_a_decomposition_makes_nothing_of_what_is_not_finite():
     for a in (np.full((3, 3), np.nan), np.full((3, 3), 1.7e308)):
         for method in ("svd", "auto"):
