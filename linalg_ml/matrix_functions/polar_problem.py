@@ -89,7 +89,8 @@ class PolarProblem:
             squared = self.exact.frobenius(self.gram)
         else:
             squared = (1 + 1e-5) * np.float64(self._look.arithmetic.frobenius(self._look.gram))
-        self.bound = self._nonzero(self.exact.xp.sqrt(squared))
+        bound = self.exact.xp.sqrt(squared)  # zero for a nilpotent matrix too, where A^2 is meant
+        self.bound = self.exact.xp.where(bound == 0, self.exact.xp.ones_like(bound), bound)
         self._bound_below(rcond, estimate)
 
     @property

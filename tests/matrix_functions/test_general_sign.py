@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from linalg_ml import Status, signm
+from linalg_ml import Status, signm, sqrtm
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml.matrix_functions import NewtonSign, PadeSign
 from linalg_ml.matrix_functions.general_sign import GENERAL_METHODS, GeneralSignProblem
@@ -260,3 +260,18 @@ def test_libraries(xp):
         np.testing.assert_allclose(xp.to_numpy(result.x), sign, atol=tolerance)
     axis = xp.array(np.array([[0.0, 1.0], [-1.0, 0.0]]))
     assert general(axis).status is Status.BREAKDOWN
+
+
+@pytest.mark.parametrize("n", [2, 4])
+def test_a_nilpotent_matrix_is_singular_and_finite(n):
+    a = np.diag(np.arange(1.0, n), 1)
+    for method in ("newton", "pade", "newton-schulz"):
+        assert general(a, method=method).status in (Status.SINGULAR, Status.BREAKDOWN)
+    assert signm(a, spectrum="real").status in (Status.SINGULAR, Status.BREAKDOWN)
+    for method in ("newton", "newton-schulz"):
+        result = sqrtm(a, spectrum="general", method=method)
+        assert result.status in (Status.SINGULAR, Status.BREAKDOWN)
+    stack = np.stack([np.eye(n), a, np.full((n, n), np.nan)])
+    statuses = general(stack).statuses
+    assert [status.name for status in statuses[[0, 2]]] == ["CONVERGED", "NONFINITE_INPUT"]
+    assert statuses[1] in (Status.SINGULAR, Status.BREAKDOWN)
