@@ -125,7 +125,7 @@ def inverse_root(
     =====================  ======  ======  ======  ==============
     "polar-express"        8e-14   2e-10   4e-6    42, 54, 66 products
     "accelerated-newton"   1e-13   3e-9    2e-4    31, 43, 55 products
-    "newton"               3e-14   7e-11   4e-8    63, 95, 127 products
+    "newton"               3e-14   7e-11   4e-8    47, 79, 107 products
     "eigh"                 9e-14   5e-11   3e-8
     =====================  ======  ======  ======  ==============
 
