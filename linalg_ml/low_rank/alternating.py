@@ -109,7 +109,7 @@ class AlternatingProjections(FixedRankMethod):
 
     def measure(self, problem, state, arithmetic, exact):
         """Return the residual of the constraint."""
-        return {"residual": state.residual}
+        return {"residual": state.residual * problem.unit}
 
     def finish(self, problem, state, arithmetic):
         """Return L, S, and the factors of L."""

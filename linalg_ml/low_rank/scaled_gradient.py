@@ -48,7 +48,8 @@ class ScaledGradient(FixedRankMethod):
         if is_trivial(problem):
             x, s, yh = problem.no_factors()
             return self.split(problem, FactorState(x, yh.mT, 0.0))
-        xp, bound, start = problem.xp, self.threshold, problem.start(x0)
+        xp, start = problem.xp, problem.start(x0)
+        bound = None if self.threshold is None else problem.in_units(self.threshold)
         if start is None and bound is None:
             m, n = problem.shape
             size = largest_singular_value(problem.data, problem)
@@ -101,7 +102,7 @@ class ScaledGradient(FixedRankMethod):
         """Return the residual of the constraint, before the last step unless ``exact``."""
         if exact:
             self.split(problem, state)
-        return {"residual": state.residual}
+        return {"residual": state.residual * problem.unit}
 
     def finish(self, problem, state, arithmetic):
         """Return L, S, and the factors of L."""

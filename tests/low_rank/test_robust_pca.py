@@ -162,6 +162,13 @@ def test_factors_multiply_to_the_low_rank_part():
 ALL = sorted(name for name in ROBUST_PCA_METHODS if name not in ("adm", "exact-alm"))
 
 
+EXTREMES = [
+    (size, dtype)
+    for dtype, sizes in ((np.float64, (1e-300, 1e-160, 1e160, 1e300)), (np.float32, (1e-36, 1e34)))
+    for size in sizes
+]
+
+
 def keywords(method):
     formulation = ROBUST_PCA_METHODS[method]().formulation
     return {
@@ -233,6 +240,72 @@ def test_nothing_observed(method):
     result = robust_pca(np.ones((4, 3)), method=method, observed=np.zeros((4, 3), bool))
     assert result.converged
     assert not np.any(result.x)
+
+
+@pytest.mark.parametrize("method", sorted(ROBUST_PCA_METHODS))
+@pytest.mark.parametrize(("size", "dtype"), EXTREMES)
+def test_data_of_any_size_take_the_same_steps(method, size, dtype):
+    m, options = make(16, 12, 2, 1.0, 2e-2, 0.0).m.astype(dtype), keywords(method)
+    plain = robust_pca(m, method=method, maxiter=8, history=True, rng=0, **options)
+    radii = {name: value * size for name, value in options.items() if name.startswith("radius")}
+    result = robust_pca(
+        m * dtype(size), method=method, maxiter=8, history=True, rng=0, **{**options, **radii}
+    )
+    assert result.status is plain.status
+    assert result.nit == plain.nit
+    accuracy = 2e-3 if dtype == np.float32 else 1e-8
+    norm = np.linalg.norm(m)
+    for name in ("x", "sparse"):
+        found = np.float64(getattr(result, name)) / size
+        np.testing.assert_allclose(found, getattr(plain, name), atol=accuracy * norm)
+    degree = {"penalised": 2, "norm-constrained": 2}.get(plain.method.formulation, 1)
+    if degree * abs(np.log10(size)) <= 300:  # what doubles can hold
+        for name in {"objective", "noise"} & set(plain.extras):
+            expected = plain.extras[name] * size**degree
+            assert result.extras[name] == pytest.approx(expected, rel=1e-3)
+            assert result.history[-1].get(name, expected) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("method", ["penalised", "frank-wolfe", "corrective"])
+def test_few_entries_of_any_size(method):
+    problem = few()
+    options = {"observed": problem.observed, "factored": True, "method": method, "steps": 5}
+    expected = robust_pca(problem.m, rng=0, **options)
+    result = robust_pca(problem.m * 1e-300, rng=0, **options)
+    np.testing.assert_allclose(result.x[1] / 1e-300, expected.x[1], rtol=1e-6)
+    np.testing.assert_allclose(result.sparse.data / 1e-300, expected.sparse.data, rtol=1e-6)
+
+
+def test_few_entries_and_a_start():
+    problem = few()
+    start = problem.m * 0.5
+    options = {"observed": problem.observed, "x0": start, "rtol": 1e-2, "rng": 0}
+    result = robust_pca(problem.m, method="corrective", factored=True, **options)
+    u, s, vh = result.x
+    expected = robust_pca(problem.m, method="corrective", **options)
+    np.testing.assert_allclose(u * s @ vh, expected.x, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", sorted(ROBUST_PCA_METHODS))
+def test_a_start_that_is_not_finite(method):
+    m = small().m
+    result = robust_pca(m, method=method, x0=m * np.nan, **keywords(method))
+    assert result.status is Status.NONFINITE_INPUT
+    assert np.all(np.isnan(result.x))
+
+
+@pytest.mark.parametrize("method", sorted(ROBUST_PCA_METHODS))
+def test_numbers_are_reported_where_there_is_nothing_to_do(method):
+    formulation = ROBUST_PCA_METHODS[method]().formulation
+    bounded = formulation in ("penalised", "pursuit")
+    names = ("objective", "lower_bound") if bounded else ("objective",)
+    for m, expected in ((np.zeros((0, 3)), 0.0), (np.full((4, 3), np.nan), np.nan)):
+        options = keywords(method)
+        if "rank" in options:
+            options["rank"] = min(m.shape)
+        result = robust_pca(m, method=method, **options)
+        for name in names if formulation != "fixed rank" else ():
+            assert result.extras[name] == pytest.approx(expected, nan_ok=True)
 
 
 def test_wrong_arguments_are_named():
