@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from linalg_ml._core import checks
 from linalg_ml._core.solve import Method
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.singular_value_thresholding import (
+    SVDS,
     refine_factors,
     spectral_norm,
     threshold_singular_values,
@@ -44,6 +46,12 @@ class PursuitMethod(Method):
     formulation = "pursuit"
     criterion = "||P(M - L - S)||_F"
     default_rtol = {"fp64": 1e-7, "fp32": 1e-6, "tf32": 2e-3, "fp16": 2e-3, "bf16": 1e-2}  # noqa: RUF012
+
+    def __post_init__(self):
+        checks.number(self.growth, "growth", minimum=1)
+        if self.penalty is not None:
+            checks.number(self.penalty, "penalty", above=0)
+        checks.choice(self.svd, SVDS, "svd")
 
     def scale(self, problem, arithmetic):
         """Return ||P M||_F."""
@@ -168,6 +176,10 @@ class ExactAugmentedLagrangian(AugmentedLagrangian):
     growth: float = 6.0
     penalty: float = 0.5
     inner_rtol: float = 1e-6
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.number(self.inner_rtol, "inner_rtol", minimum=0)
 
     def patience(self, problem, arithmetic):
         """Go on to maxiter: the residual falls only where S and L have settled."""

@@ -78,6 +78,8 @@ class FrankWolfe(PenalisedMethod):
             checks.choice(self.stop_rule, STOP_RULES, "stop_rule")
         checks.number(self.eps, "eps", above=0)
         checks.choice(self.oracle, ORACLES, "oracle")
+        if self.accuracy is not None:
+            checks.number(self.accuracy, "accuracy", above=0)
 
     @property
     def rule(self):

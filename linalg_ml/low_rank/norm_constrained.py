@@ -82,6 +82,8 @@ class NormConstrainedFrankWolfe(Method):
 
     def __post_init__(self):
         checks.choice(self.oracle, ORACLES, "oracle")
+        if self.accuracy is not None:
+            checks.number(self.accuracy, "accuracy", above=0)
 
     def init(self, problem, arithmetic, x0):
         """Start from S = 0 and L = 0, or L = x0."""

@@ -273,6 +273,8 @@ def choose_method(method, given, sparse):
     if isinstance(method, type) and issubclass(method, Method):
         raise TypeError(f"method must be an instance: write {method.__name__}(...)")
     if isinstance(method, Method):
+        if getattr(method, "formulation", None) not in FORMULATIONS:
+            raise TypeError(f"method must be one for matrices, got {type(method).__name__}")
         return method
     name = checks.choice(method, ("auto", *ROBUST_PCA_METHODS), "method")
     return ROBUST_PCA_METHODS[name_of_formulation(given, sparse) if name == "auto" else name]()

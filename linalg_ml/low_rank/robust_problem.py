@@ -4,7 +4,7 @@ import math
 from functools import cached_property
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import asarray, astype, dtype_name
+from linalg_ml._core.namespace import asarray, astype, dtype_name, is_array
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.leading_pairs import Products
 from linalg_ml.low_rank.row_blocks import count_true, largest_entry, observed_norm
@@ -268,6 +268,8 @@ def check_observed(observed, m):
     """Return ``observed`` if it is a boolean array that fits ``m``, or None."""
     if observed is None:
         return None
+    if not is_array(observed) and not isinstance(observed, (list, tuple)):
+        raise TypeError(f"observed must be a boolean array, got {type(observed).__name__}")
     if isinstance(observed, (list, tuple)):
         observed = asarray(observed, like=m)
     checks.same_home(m=m, observed=observed)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from linalg_ml._core import checks
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.fixed_rank_method import (
     FixedRankMethod,
@@ -42,6 +43,12 @@ class ScaledGradient(FixedRankMethod):
     step_size: float = 0.5
     decay: float = 0.9
     threshold: float | None = None
+
+    def __post_init__(self):
+        checks.number(self.step_size, "step_size", above=0, maximum=1)
+        checks.number(self.decay, "decay", above=0, below=1)
+        if self.threshold is not None:
+            checks.number(self.threshold, "threshold", above=0)
 
     def init(self, problem, arithmetic, x0):
         """Start from the best L of the rank once M is cleared of large entries, or from x0."""

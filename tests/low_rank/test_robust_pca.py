@@ -6,7 +6,19 @@ from scipy.sparse import coo_array, csc_array, csr_array
 
 import linalg_ml
 from linalg_ml import Status, robust_pca
-from linalg_ml.low_rank import CorrectiveFrankWolfe, Fista, FrankWolfe
+from linalg_ml.low_rank import (
+    AlternatingDirections,
+    AlternatingProjections,
+    AugmentedLagrangian,
+    AutomaticPenalised,
+    CorrectiveFrankWolfe,
+    ExactAugmentedLagrangian,
+    Fista,
+    FrankWolfe,
+    Mixture,
+    NormConstrainedFrankWolfe,
+    ScaledGradient,
+)
 from linalg_ml.low_rank.robust_pca import ROBUST_PCA_METHODS
 from tests.low_rank.published import full, half, make
 
@@ -323,6 +335,8 @@ def test_wrong_arguments_are_named():
         ({"method": Fista}, TypeError, r"write Fista\(...\)"),
         ({"lam_low_rank": 1.0, "x0": np.ones((2, 2))}, ValueError, "x0 must have shape"),
         ({"steps": 3, "rtol": 1.0}, ValueError, "excludes rtol"),
+        ({"observed": True}, TypeError, "observed must be a boolean array, got bool"),
+        ({"method": Mixture()}, TypeError, "method must be one for matrices, got Mixture"),
     ):
         with pytest.raises(error, match=words):
             robust_pca(m, **options)
@@ -338,6 +352,35 @@ def test_wrong_arguments_are_named():
         FrankWolfe(stop_rule="none")
     with pytest.raises(ValueError, match="block must be at least 1"):
         CorrectiveFrankWolfe(block=0)
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "value"),
+    [
+        (AlternatingDirections, "growth", 0.5),
+        (AlternatingDirections, "penalty", -1.0),
+        (AugmentedLagrangian, "growth", -1.0),
+        (AugmentedLagrangian, "penalty", 0.0),
+        (AugmentedLagrangian, "svd", "full"),
+        (ExactAugmentedLagrangian, "inner_rtol", -1.0),
+        (AlternatingProjections, "decay", 2.0),
+        (AlternatingProjections, "scale_sparse", 0.0),
+        (ScaledGradient, "step_size", 0.0),
+        (ScaledGradient, "decay", 1.5),
+        (ScaledGradient, "threshold", -1.0),
+        (FrankWolfe, "accuracy", -1.0),
+        (CorrectiveFrankWolfe, "accuracy", 0.0),
+        (NormConstrainedFrankWolfe, "accuracy", np.nan),
+        (AutomaticPenalised, "first_steps", -1),
+        (AutomaticPenalised, "block", 0),
+    ],
+)
+def test_parameters_of_methods_are_checked(method, name, value):
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        method(**{name: value})
+    if name != "svd":
+        with pytest.raises(TypeError, match=f"{name} must be"):
+            method(**{name: "large"})
 
 
 def test_the_name_people_look_for_is_known():
