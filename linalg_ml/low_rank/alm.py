@@ -3,21 +3,22 @@
 from dataclasses import dataclass
 from typing import Any
 
+from linalg_ml._core import checks
 from linalg_ml._core.solve import Method
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.singular_value_thresholding import (
+    SVDS,
     refine_factors,
     spectral_norm,
     threshold_singular_values,
 )
 
-_ORDINARY = 2.0**-30, 2.0**30  # norms whose squares are far from overflow and underflow
 _LARGEST_GROWTH = 1e7  # of mu, as in the published code
 
 
 @dataclass
 class AlmState:
-    """Where an iteration stands, all of it in units of ``unit``.
+    """Where an iteration stands.
 
     ``argument`` is what the last L was thresholded from, so that mu (argument - L) are the
     multipliers of the methods that update S first; ``dual`` are the multipliers over mu of the
@@ -25,7 +26,6 @@ class AlmState:
     """
 
     data: Any
-    unit: float
     low: Any
     sparse: Any
     mu: float
@@ -47,9 +47,15 @@ class PursuitMethod(Method):
     criterion = "||P(M - L - S)||_F"
     default_rtol = {"fp64": 1e-7, "fp32": 1e-6, "tf32": 2e-3, "fp16": 2e-3, "bf16": 1e-2}  # noqa: RUF012
 
+    def __post_init__(self):
+        checks.number(self.growth, "growth", minimum=1)
+        if self.penalty is not None:
+            checks.number(self.penalty, "penalty", above=0)
+        checks.choice(self.svd, SVDS, "svd")
+
     def scale(self, problem, arithmetic):
         """Return ||P M||_F."""
-        return problem.norm
+        return problem.norm * problem.unit
 
     def patience(self, problem, arithmetic):
         """Give up after 50 checks without progress."""
@@ -60,7 +66,7 @@ class PursuitMethod(Method):
         if state.residual is None:
             kernels = problem.wide.kernels
             squares = host(kernels.rest_squares(state.data, state.low, state.sparse, problem.mask))
-            state.residual = state.unit * squares**0.5
+            state.residual = problem.unit * squares**0.5
         return {"residual": state.residual}
 
     def shrink(self, problem, state, arithmetic):
@@ -103,14 +109,12 @@ class PursuitMethod(Method):
         if factors is None:
             factors = problem.decompose(low)
         u, s, vh = refine_factors(low, factors, arithmetic)
-        unit = state.unit
-        if unit != 1:
-            low, sparse, s = low * unit, sparse * unit, s * unit
+        unit = problem.unit
         return problem.deliver(
             low,
             sparse,
             (u, s, vh),
-            objective=problem.objective(s, sparse),
+            objective=unit * problem.objective(s, sparse),
             lower_bound=unit * self.lower_bound(problem, state),
             multiplier_updates=state.updates,
         )
@@ -173,6 +177,10 @@ class ExactAugmentedLagrangian(AugmentedLagrangian):
     penalty: float = 0.5
     inner_rtol: float = 1e-6
 
+    def __post_init__(self):
+        super().__post_init__()
+        checks.number(self.inner_rtol, "inner_rtol", minimum=0)
+
     def patience(self, problem, arithmetic):
         """Go on to maxiter: the residual falls only where S and L have settled."""
         return None
@@ -189,7 +197,7 @@ class ExactAugmentedLagrangian(AugmentedLagrangian):
         state.sparse = sparse
         state.argument = before + problem.project(shifted - sparse)
         state.low, state.factors = self.shrink(problem, state, arithmetic)
-        change = host(wide.frobenius(state.low - before)) * state.unit
+        change = host(wide.frobenius(state.low - before))
         state.settled = change <= self.inner_rtol * problem.norm
         state.residual = None
         if state.settled:
@@ -263,17 +271,12 @@ class AlternatingDirections(PursuitMethod):
 
 
 def start(problem, x0):
-    """Return a state with L = x0 or 0 and S = 0, in units that squares can be taken of."""
-    norm = problem.norm
-    unit = 1.0 if _ORDINARY[0] < norm < _ORDINARY[1] or norm == 0 else norm
+    """Return a state with L = x0 or 0 and S = 0."""
     xp = problem.xp
     data = xp.reshape(xp.reshape(problem.data, (-1,)), problem.shape)  # rows one after another
     low = problem.start(x0)
-    if unit != 1:
-        data = data / unit
-        low = None if low is None else low / unit
     zeros = xp.zeros_like(data)
-    return AlmState(data, unit, zeros if low is None else low, zeros, 1.0, 1.0)
+    return AlmState(data, zeros if low is None else low, zeros, 1.0, 1.0)
 
 
 def scaled_start(problem, state, penalty):

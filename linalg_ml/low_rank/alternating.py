@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from linalg_ml._core import checks
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.fixed_rank_method import (
     FixedRankMethod,
@@ -46,6 +47,12 @@ class AlternatingProjections(FixedRankMethod):
     scale_start: float | None = None
 
     default_maxiter = 200
+
+    def __post_init__(self):
+        checks.number(self.decay, "decay", above=0, below=1)
+        for name in ("scale_sparse", "scale_start"):
+            if getattr(self, name) is not None:
+                checks.number(getattr(self, name), name, above=0)
 
     def init(self, problem, arithmetic, x0):
         """Start from the best L of the rank once the largest entries are left out, or from x0."""
@@ -109,7 +116,7 @@ class AlternatingProjections(FixedRankMethod):
 
     def measure(self, problem, state, arithmetic, exact):
         """Return the residual of the constraint."""
-        return {"residual": state.residual}
+        return {"residual": state.residual * problem.unit}
 
     def finish(self, problem, state, arithmetic):
         """Return L, S, and the factors of L."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from linalg_ml._core import checks
 from linalg_ml.low_rank.corrective import CorrectiveFrankWolfe, CorrectiveState
 from linalg_ml.low_rank.penalised_method import PenalisedMethod
 from linalg_ml.low_rank.proximal import Fista
@@ -22,6 +23,10 @@ class AutomaticPenalised(PenalisedMethod):
     inner: int = 5
 
     takes_samples = True
+
+    def __post_init__(self):
+        checks.count(self.first_steps, "first_steps", minimum=0)
+        self.first()  # which checks the others
 
     def first(self):
         """Return the method of the first steps."""

@@ -48,6 +48,8 @@ class CorrectiveFrankWolfe(PenalisedMethod):
         checks.count(self.block, "block")
         checks.count(self.inner, "inner")
         checks.choice(self.oracle, ORACLES, "oracle")
+        if self.accuracy is not None:
+            checks.number(self.accuracy, "accuracy", above=0)
 
     def init(self, problem, arithmetic, x0):
         """Start from x0, or the best multiple of the leading singular pair of M."""

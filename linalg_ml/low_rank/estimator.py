@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 
+from linalg_ml._core import checks
 from linalg_ml._core.namespace import asarray, is_array, is_complex, is_sparse, library, namespace
 from linalg_ml.low_rank.robust_pca import choose_method, robust_pca
 
@@ -135,6 +136,8 @@ class RobustPCA:
         """Split X (n_samples, n_features) into low rank and sparse; return self."""
         names = _feature_names(X)
         X = _check_table(X)
+        if self.n_components is not None:
+            checks.count(self.n_components, "n_components", minimum=0)
         xp = namespace(X)
         if names is not None:
             self.feature_names_in_ = names

@@ -17,7 +17,7 @@ class FixedRankMethod(Method):
 
     def scale(self, problem, arithmetic):
         """Return ||P M||_F."""
-        return problem.norm
+        return problem.norm * problem.unit
 
     def patience(self, problem, arithmetic):
         """Give up after 50 checks without progress."""

@@ -78,6 +78,8 @@ class FrankWolfe(PenalisedMethod):
             checks.choice(self.stop_rule, STOP_RULES, "stop_rule")
         checks.number(self.eps, "eps", above=0)
         checks.choice(self.oracle, ORACLES, "oracle")
+        if self.accuracy is not None:
+            checks.number(self.accuracy, "accuracy", above=0)
 
     @property
     def rule(self):
@@ -192,7 +194,11 @@ class FrankWolfe(PenalisedMethod):
         if state.started:
             return super().measure(problem, state, arithmetic, exact)
         gap = problem.relative_gap(state.upper, 0.0)
-        return {"residual": gap, "objective": state.upper, "lower_bound": 0.0}
+        return {
+            "residual": gap,
+            "objective": state.upper * problem.objective_unit,
+            "lower_bound": 0.0,
+        }
 
     def objective(self, problem, state, squares, sparse_norm, exact):
         """Return h, or f if ``exact``."""
@@ -225,7 +231,7 @@ class FrankWolfe(PenalisedMethod):
             sparse,
             factors,
             objective=measures["objective"],
-            upper_bound=state.upper,
+            upper_bound=state.upper * problem.objective_unit,
             lower_bound=measures["lower_bound"],
         )
 

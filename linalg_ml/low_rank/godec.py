@@ -77,9 +77,9 @@ class GoDec(FixedRankMethod):
 
     def measure(self, problem, state, arithmetic, exact):
         """Return the change of L in the last step."""
-        return {"residual": state.residual}
+        return {"residual": state.residual * problem.unit}
 
     def finish(self, problem, state, arithmetic):
         """Return L, S, the factors of L and what is left of M."""
-        noise = problem.residual(state.low, state.sparse)
+        noise = problem.residual(state.low, state.sparse) * problem.unit
         return problem.deliver(state.low, state.sparse, state.factors, noise=noise)

@@ -19,13 +19,17 @@ class NormConstrained(RobustProblem):
     """
 
     parameters = ("radius_low_rank", "radius_sparse")
+    reported = ("objective",)
+    degree = 2
 
     def __init__(self, *shared, radius_low_rank=None, radius_sparse=None, **options):
         super().__init__(*shared, **options)
         if radius_low_rank is None or radius_sparse is None:
             raise ValueError("radius_low_rank and radius_sparse must be given for this method")
-        self.radius_low_rank = checks.number(radius_low_rank, "radius_low_rank", above=0)
-        self.radius_sparse = checks.number(radius_sparse, "radius_sparse", above=0)
+        radius_low_rank = checks.number(radius_low_rank, "radius_low_rank", above=0)
+        radius_sparse = checks.number(radius_sparse, "radius_sparse", above=0)
+        self.radius_low_rank = self.in_units(radius_low_rank)
+        self.radius_sparse = self.in_units(radius_sparse)
 
     def gradient(self, low, sparse):
         """Return P(L + S - M), the gradient in L and in S."""
@@ -78,6 +82,8 @@ class NormConstrainedFrankWolfe(Method):
 
     def __post_init__(self):
         checks.choice(self.oracle, ORACLES, "oracle")
+        if self.accuracy is not None:
+            checks.number(self.accuracy, "accuracy", above=0)
 
     def init(self, problem, arithmetic, x0):
         """Start from S = 0 and L = 0, or L = x0."""
@@ -88,7 +94,7 @@ class NormConstrainedFrankWolfe(Method):
 
     def scale(self, problem, arithmetic):
         """Return ||P M||_F^2 / 2."""
-        return problem.norm**2 / 2
+        return problem.norm**2 / 2 * problem.objective_unit
 
     def find_pair(self, problem, state, arithmetic):
         """Return the leading u, s, v of the gradient."""
@@ -152,11 +158,18 @@ class NormConstrainedFrankWolfe(Method):
         gap = host(xp.sum((state.low + state.sparse) * g))
         gap += problem.radius_low_rank * largest
         gap += problem.radius_sparse * host(xp.max(xp.abs(g)))
-        return {"residual": gap, "objective": host(problem.wide.frobenius(g)) ** 2 / 2}
+        return {
+            "residual": gap * problem.objective_unit,
+            "objective": self.objective(problem, state),
+        }
+
+    def objective(self, problem, state):
+        """Return half the square of the gradient, as the caller has it."""
+        return host(problem.wide.frobenius(state.gradient)) ** 2 / 2 * problem.objective_unit
 
     def finish(self, problem, state, arithmetic):
         """Return the low-rank part; the sparse part and the objective."""
-        objective = host(problem.wide.frobenius(state.gradient)) ** 2 / 2
+        objective = self.objective(problem, state)
         factors = problem.decompose(state.low) if problem.factored else None
         return problem.deliver(state.low, state.sparse, factors, objective=objective)
 

@@ -75,8 +75,8 @@ class PenalisedMethod(Method):
         state.exact = exact
         state.measures = {
             "residual": problem.relative_gap(objective, bound),
-            "objective": objective,
-            "lower_bound": bound,
+            "objective": objective * problem.objective_unit,
+            "lower_bound": bound * problem.objective_unit,
         }
         return state.measures
 

@@ -10,6 +10,7 @@ from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import generator
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.alm import (
     AlternatingDirections,
     AugmentedLagrangian,
@@ -226,9 +227,13 @@ def robust_pca(
     chosen = choose_method(method, given, is_sparse(m))
     check_limits(rtol, atol, maxiter, steps, check_every, callback)
     arithmetic = Arithmetic(precision, m.data if is_sparse(m) else m)
-    problem = pose(chosen, m, observed, arithmetic, generator(rng), bool(factored), given)
-    if not problem.observed_count or not np.isfinite(problem.norm):
-        return trivial_result(problem, chosen)
+    rng, factored = generator(rng), bool(factored)
+    problem = pose(chosen, m, observed, arithmetic, rng, factored, given, x0 is not None)
+    finite = np.isfinite(problem.norm)
+    if finite and x0 is not None:
+        finite = np.isfinite(host(problem.wide.frobenius(problem.start(x0))))
+    if not problem.observed_count or not finite:
+        return trivial_result(problem, chosen, bool(finite))
     return solve(
         chosen,
         problem,
@@ -268,6 +273,8 @@ def choose_method(method, given, sparse):
     if isinstance(method, type) and issubclass(method, Method):
         raise TypeError(f"method must be an instance: write {method.__name__}(...)")
     if isinstance(method, Method):
+        if getattr(method, "formulation", None) not in FORMULATIONS:
+            raise TypeError(f"method must be one for matrices, got {type(method).__name__}")
         return method
     name = checks.choice(method, ("auto", *ROBUST_PCA_METHODS), "method")
     return ROBUST_PCA_METHODS[name_of_formulation(given, sparse) if name == "auto" else name]()
@@ -285,8 +292,11 @@ def name_of_formulation(given, sparse):
     return "penalised" if sparse else "alm"
 
 
-def pose(method, m, observed, arithmetic, rng, factored, given):
-    """Return the problem that a method solves, from the keywords that belong to it."""
+def pose(method, m, observed, arithmetic, rng, factored, given, started):
+    """Return the problem that a method solves, from the keywords that belong to it.
+
+    An array is full from where it has ``started`` on, since that is a full array too.
+    """
     kind = FORMULATIONS[method.formulation]
     for name in given:
         if name not in kind.parameters:
@@ -299,7 +309,7 @@ def pose(method, m, observed, arithmetic, rng, factored, given):
     if sparse and not factored:
         raise ValueError("factored must be True for a sparse m: its low-rank part is not sparse")
     if getattr(method, "takes_samples", False) and factored and arithmetic.library == "numpy":
-        samples = m if sparse else as_sampled(m, observed)
+        samples = m if sparse else None if started else as_sampled(m, observed)
         if samples is not None:
             return SampledPenalised(samples, None, arithmetic, rng, factored=True, **given)
     if sparse:
@@ -307,13 +317,13 @@ def pose(method, m, observed, arithmetic, rng, factored, given):
     return kind(m, observed, arithmetic, rng, factored=factored, **given)
 
 
-def trivial_result(problem, method):
+def trivial_result(problem, method, finite):
     """Return the result where nothing is observed, or something that is not finite."""
     xp = problem.xp
-    finite = bool(np.isfinite(problem.norm))
     zeros = xp.zeros_like(problem.given) + (0.0 if finite else np.nan)
     factors = problem.no_factors()
-    x, extras = problem.deliver(zeros, zeros + 0, factors)
+    numbers = dict.fromkeys(problem.reported, 0.0 if finite else np.nan)
+    x, extras = problem.deliver(zeros, zeros + 0, factors, **numbers)
     leave = problem.arithmetic.leave
     return Result(
         x=x if problem.factored else leave(x),

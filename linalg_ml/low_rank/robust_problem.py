@@ -4,14 +4,19 @@ import math
 from functools import cached_property
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import asarray, astype, dtype_name
+from linalg_ml._core.namespace import asarray, astype, dtype_name, is_array
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.leading_pairs import Products
 from linalg_ml.low_rank.row_blocks import count_true, largest_entry, observed_norm
+from linalg_ml.sketching.units import ordinary_exponent, within
+
+_MOST = 1000  # a power of two and its inverse that doubles can hold
 
 
 class RobustProblem:
     """What all formulations share: M, which of its entries are observed, and the way out.
+
+    All of it is in units of ``unit``, 1 unless squares of M would overflow or underflow.
 
     Parameters
     ----------
@@ -26,6 +31,8 @@ class RobustProblem:
     """
 
     parameters = ()  # the keywords of `robust_pca` that belong to this formulation
+    reported = ()  # the numbers among the extras that every method has
+    degree = 1  # the objective of the data times c is c^degree times that of the data
 
     def __init__(self, m, observed, arithmetic, rng, factored=False):
         self.arithmetic, self.rng, self.factored = arithmetic, rng, factored
@@ -33,6 +40,13 @@ class RobustProblem:
         self.xp = arithmetic.xp
         self.mask = observed
         self.describe(m)
+        self.norm = observed_norm(self)  # ||P M||_F, P the projection on what is observed
+        exponent = ordinary_exponent(self.norm, self.wide)
+        self.unit = math.ldexp(1.0, exponent)
+        # What exceeds the range of doubles keeps its place among numbers in the same unit.
+        self.objective_unit = math.ldexp(1.0, within(self.degree * exponent, _MOST))
+        if exponent:
+            self.given, self.norm = self.given / self.unit, self.norm / self.unit
 
     def describe(self, m):
         """Keep M and its shape; anything may stand where nothing is observed."""
@@ -51,10 +65,9 @@ class RobustProblem:
             return math.prod(self.shape)
         return count_true(self.mask)
 
-    @cached_property
-    def norm(self):
-        """||P M||_F, P the projection on what is observed."""
-        return observed_norm(self)
+    def in_units(self, value):
+        """Return a weight or a bound in units of ``unit``, far from overflow and underflow."""
+        return value if self.unit == 1 else min(max(value / self.unit, 2.0**-100), 2.0**100)
 
     def project(self, a):
         """Return ``a`` with zeros where nothing is observed."""
@@ -67,7 +80,7 @@ class RobustProblem:
         x0 = checks.array(x0, "x0")
         checks.same_home(m=self.given, x0=x0)
         checks.same_shape(x0, self.shape, "x0")
-        return self.wide.enter(x0) + 0.0
+        return self.wide.enter(x0) / self.unit
 
     def no_factors(self):
         """Return the factors of L = 0."""
@@ -95,6 +108,7 @@ class RobustProblem:
         leave = self.arithmetic.leave
         if low is None and not self.factored:
             low = self.product(factors)
+        low, sparse, factors = self.out_of_units(low, sparse, factors)
         if factors is not None:
             factors = tuple(map(leave, factors))
             extras = {"rank": factors[1].shape[0], "factors": factors, **extras}
@@ -103,11 +117,21 @@ class RobustProblem:
         x = factors if self.factored else low
         return x, {"sparse": None if sparse is None else leave(sparse), **extras}
 
+    def out_of_units(self, low, sparse, factors):
+        """Return L, S and the factors of L, each of which may be None, as the caller has them."""
+        if self.unit == 1:
+            return low, sparse, factors
+        low, sparse = (None if a is None else a * self.unit for a in (low, sparse))
+        if factors is not None:
+            factors = factors[0], factors[1] * self.unit, factors[2]
+        return low, sparse, factors
+
 
 class Pursuit(RobustProblem):
     """Principal component pursuit: min ||L||_* + lam ||S||_1 such that P(L + S) = P(M)."""
 
     parameters = ("lam",)
+    reported = ("objective", "lower_bound")
 
     def __init__(self, *shared, lam=None, **options):
         super().__init__(*shared, **options)
@@ -149,6 +173,8 @@ class Penalised(RobustProblem):
     """
 
     parameters = ("lam_low_rank", "lam_sparse")
+    reported = ("objective", "lower_bound")
+    degree = 2
     sampled = False  # whether L is stored on the observed entries alone
 
     def __init__(self, *shared, lam_low_rank=None, lam_sparse=None, **options):
@@ -156,9 +182,9 @@ class Penalised(RobustProblem):
         density = self.observed_count / max(1, math.prod(self.shape))
         ratio = math.sqrt(max(1.0, density * max(self.shape)))  # of the two weights, as in pursuit
         if lam_low_rank is not None:
-            lam_low_rank = checks.number(lam_low_rank, "lam_low_rank", above=0)
+            lam_low_rank = self.in_units(checks.number(lam_low_rank, "lam_low_rank", above=0))
         if lam_sparse is not None:
-            lam_sparse = checks.number(lam_sparse, "lam_sparse", above=0)
+            lam_sparse = self.in_units(checks.number(lam_sparse, "lam_sparse", above=0))
         if lam_low_rank is None:
             usual = 1e-2 * density * self.norm
             lam_low_rank = lam_sparse * ratio if lam_sparse is not None else usual or 1.0
@@ -242,6 +268,8 @@ def check_observed(observed, m):
     """Return ``observed`` if it is a boolean array that fits ``m``, or None."""
     if observed is None:
         return None
+    if not is_array(observed) and not isinstance(observed, (list, tuple)):
+        raise TypeError(f"observed must be a boolean array, got {type(observed).__name__}")
     if isinstance(observed, (list, tuple)):
         observed = asarray(observed, like=m)
     checks.same_home(m=m, observed=observed)

@@ -78,6 +78,7 @@ class SampledPenalised(Penalised):
     def deliver(self, low, sparse, factors, **extras):
         """Return the factors, and the sparse part as a sparse matrix."""
         leave, pattern = self.arithmetic.leave, self.pattern
+        _, sparse, factors = self.out_of_units(None, sparse, factors)
         factors = tuple(map(leave, factors))
         if sparse is not None:
             values = (leave(sparse[0]), pattern.indices.copy(), pattern.indptr.copy())

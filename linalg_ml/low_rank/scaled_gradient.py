@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from linalg_ml._core import checks
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.fixed_rank_method import (
     FixedRankMethod,
@@ -43,12 +44,19 @@ class ScaledGradient(FixedRankMethod):
     decay: float = 0.9
     threshold: float | None = None
 
+    def __post_init__(self):
+        checks.number(self.step_size, "step_size", above=0, maximum=1)
+        checks.number(self.decay, "decay", above=0, below=1)
+        if self.threshold is not None:
+            checks.number(self.threshold, "threshold", above=0)
+
     def init(self, problem, arithmetic, x0):
         """Start from the best L of the rank once M is cleared of large entries, or from x0."""
         if is_trivial(problem):
             x, s, yh = problem.no_factors()
             return self.split(problem, FactorState(x, yh.mT, 0.0))
-        xp, bound, start = problem.xp, self.threshold, problem.start(x0)
+        xp, start = problem.xp, problem.start(x0)
+        bound = None if self.threshold is None else problem.in_units(self.threshold)
         if start is None and bound is None:
             m, n = problem.shape
             size = largest_singular_value(problem.data, problem)
@@ -101,7 +109,7 @@ class ScaledGradient(FixedRankMethod):
         """Return the residual of the constraint, before the last step unless ``exact``."""
         if exact:
             self.split(problem, state)
-        return {"residual": state.residual}
+        return {"residual": state.residual * problem.unit}
 
     def finish(self, problem, state, arithmetic):
         """Return L, S, and the factors of L."""

@@ -33,7 +33,7 @@ def square_modes(shape, /):
     >>> square_modes((10, 10, 10, 10, 10)), square_modes((3, 40, 12, 10))
     ((0, 1, 2), (0, 1))
     """
-    shape = tuple(checks.count(size, "shape", minimum=0) for size in shape)
+    shape = integers(shape, "shape")
     if not shape:
         raise ValueError("shape must have at least one axis")
     if len(shape) > _MOST_AXES:
@@ -120,7 +120,7 @@ def square_fold(a, shape, /, *, modes=None):
     >>> bool((square_fold(square_reshape(t), t.shape) == t).all())
     True
     """
-    a = checks.array(a, "a")
+    a, shape = checks.array(a, "a"), integers(shape, "shape")
     rows, columns = _split_axes(shape, modes)
     order = rows + columns
     sizes = tuple(shape[mode] for mode in order)
@@ -160,9 +160,18 @@ def square_norm(t, /, *, modes=None):
     return 0.0 if 0 in a.shape else host(wide.xp.sum(wide.kernels.thin_svd(wide.enter(a))[1]))
 
 
+def integers(values, name):
+    """Return ``values`` as a tuple of integers that are not negative."""
+    try:
+        values = tuple(values)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence of integers, got {values!r}") from None
+    return tuple(checks.count(value, name, minimum=0) for value in values)
+
+
 def check_modes(modes, order):
     """Return ``modes`` as a tuple of different axes of a tensor with ``order`` axes."""
-    modes = tuple(checks.count(mode, "modes", minimum=0) for mode in modes)
+    modes = integers(modes, "modes")
     if len(set(modes)) < len(modes) or any(mode >= order for mode in modes):
         raise ValueError(f"modes must be different axes of a tensor with {order}, got {modes}")
     return modes

@@ -11,8 +11,13 @@ from linalg_ml._core.random import generator
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
 from linalg_ml.low_rank.robust_problem import check_observed
-from linalg_ml.low_rank.square import check_modes, square_modes
-from linalg_ml.low_rank.tensor_methods import Mixture, RankConstrained, SumOfNuclearNorms
+from linalg_ml.low_rank.square import check_modes, integers, square_modes
+from linalg_ml.low_rank.tensor_methods import (
+    Mixture,
+    RankConstrained,
+    SumOfNuclearNorms,
+    TensorMethod,
+)
 from linalg_ml.low_rank.tensor_problem import TensorProblem
 
 TENSOR_METHODS = {
@@ -63,6 +68,7 @@ def robust_tensor_pca(
     lam : float, optional
         The weight of the sparse part. None takes 1 / sqrt(max n_i), for "square" 1 / sqrt(the
         longer side of the matrix), for "horpca-m" 1.5 / sqrt(the longest side of an unfolding).
+        Not for "horpca-c".
     ranks : int or sequence of int
         For "horpca-c": the ranks of the K unfoldings.
     modes : sequence of int, optional
@@ -91,7 +97,8 @@ def robust_tensor_pca(
     Returns
     -------
     Result
-        ``x``: the low-rank part; ``sparse``: E, zero where nothing is observed; ``objective``.
+        ``x``: the low-rank part; ``sparse``: E, zero where nothing is observed; ``objective``:
+        what was minimised.
         ``residual`` is the larger of (sum_i ||X_i + E - T||^2 / K)^(1/2) / ||T||, the X_i being
         the copies of X that the method keeps, and ||E - E before|| / ||E before||.
 
@@ -234,11 +241,16 @@ def _split(
     ranks = _check_ranks(chosen, t.shape, ranks)
     check_limits(rtol, atol, maxiter, steps, check_every, callback)
     arithmetic = Arithmetic(precision, t)
+    if lam is not None and math.isfinite(lam) and isinstance(chosen, RankConstrained):
+        raise ValueError(f"lam is not for method 'horpca-c', which minimises ||E||_1; got {lam}")
     if lam is None:
         lam = chosen.usual_lam(tuple(t.shape), unfoldings)
     problem = TensorProblem(t, observed, arithmetic, generator(rng), unfoldings, lam, ranks)
-    if not problem.observed_count or not math.isfinite(problem.norm):
-        return _trivial(problem, chosen)
+    finite = math.isfinite(problem.norm)
+    if finite and x0 is not None:
+        finite = math.isfinite(problem.size(problem.start(x0)))
+    if not problem.observed_count or not finite:
+        return _trivial(problem, chosen, finite)
     return solve(
         chosen,
         problem,
@@ -258,7 +270,7 @@ def _choose_method(method, order):
     if isinstance(method, type) and issubclass(method, Method):
         raise TypeError(f"method must be an instance: write {method.__name__}(...)")
     if isinstance(method, Method):
-        return method
+        return checks.instance(method, TensorMethod, "method")
     checks.choice(method, ("auto", *TENSOR_METHODS), "method")
     if method == "auto":
         method = "horpca-s" if order == 3 else "square"
@@ -267,7 +279,6 @@ def _choose_method(method, order):
 
 def _unfoldings(method, shape, modes):
     """Return the axes that make the rows of each unfolding."""
-    checks.choice(method.unfoldings, ("each", "square"), "unfoldings")
     if method.unfoldings == "square":
         return (square_modes(shape) if modes is None else check_modes(modes, len(shape)),)
     if modes is not None:
@@ -285,15 +296,14 @@ def _check_ranks(method, shape, ranks):
         raise ValueError("ranks must be given for method 'horpca-c'")
     if isinstance(ranks, (int, np.integer)):
         ranks = (ranks,) * len(shape)
-    ranks = tuple(checks.count(rank, "ranks", minimum=0) for rank in ranks)
+    ranks = integers(ranks, "ranks")
     if len(ranks) != len(shape):
         raise ValueError(f"ranks must hold {len(shape)} numbers, one for each axis, got {ranks}")
     return ranks
 
 
-def _trivial(problem, method):
+def _trivial(problem, method, finite):
     """Return the result where nothing is observed, or something that is not finite."""
-    finite = bool(np.isfinite(problem.norm))
     zeros = problem.xp.zeros_like(problem.given) + (0.0 if finite else np.nan)
     leave = problem.arithmetic.leave
     return Result(
@@ -302,7 +312,7 @@ def _trivial(problem, method):
         nit=0,
         residual=0.0 if finite else np.nan,
         criterion="none: nothing is observed" if finite else "none: the input is not finite",
-        extras={"sparse": leave(zeros + 0.0)},
+        extras={"sparse": leave(zeros + 0.0), "objective": 0.0 if finite else math.nan},
         counts=problem.arithmetic.counts,
         precision=str(problem.arithmetic),
         method=method,

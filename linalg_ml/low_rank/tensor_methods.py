@@ -4,9 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from linalg_ml._core import checks
 from linalg_ml._core.solve import Method
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.singular_value_thresholding import (
+    SVDS,
     threshold_singular_values,
     truncate_singular_values,
 )
@@ -36,6 +38,10 @@ class TensorMethod(Method):
     unfoldings = "each"
     criterion = "the larger of the relative primal and dual residuals"
     default_rtol = {"fp64": 1e-5, "fp32": 1e-5, "tf32": 5e-3, "fp16": 5e-3, "bf16": 2e-2}  # noqa: RUF012
+
+    def __post_init__(self):
+        checks.number(self.penalty, "penalty", above=0)
+        checks.choice(self.svd, SVDS, "svd")
 
     def scale(self, problem, arithmetic):
         """Return 1: the residuals are relative."""
@@ -87,10 +93,23 @@ class TensorMethod(Method):
 
     def finish(self, problem, state, arithmetic):
         """Return X, E on what is observed, and the objective."""
-        sparse, lam = problem.project(state.sparse), problem.lam
-        weight = 0.0 if math.isinf(lam) else lam * host(problem.xp.sum(problem.xp.abs(sparse)))
-        extras = {"objective": sum(state.nuclear_norms) + weight} if state.nuclear_norms else {}
-        return self.low(problem, state), {"sparse": arithmetic.leave(sparse), **extras}
+        sparse, unit = problem.project(state.sparse), problem.unit
+        low, objective = self.low(problem, state), self.objective(problem, state, sparse)
+        if unit != 1:
+            low, sparse = low * unit, sparse * unit
+        return low, {"sparse": arithmetic.leave(sparse), "objective": objective * unit}
+
+    def objective(self, problem, state, sparse):
+        """Return the sum of the nuclear norms and the weighted norm of E."""
+        if not state.nuclear_norms:  # no step was made
+            state.nuclear_norms = [
+                host(problem.xp.sum(problem.wide.kernels.thin_svd(problem.unfold(part, mode))[1]))
+                for mode, part in enumerate(state.parts)
+            ]
+        norms = sum(state.nuclear_norms)
+        if math.isinf(problem.lam):
+            return norms
+        return norms + problem.lam * host(problem.xp.sum(problem.xp.abs(sparse)))
 
 
 @dataclass(frozen=True)
@@ -113,6 +132,10 @@ class SumOfNuclearNorms(TensorMethod):
     penalty: float = 10.0
     svd: str = "auto"
     unfoldings: str = "each"
+
+    def __post_init__(self):
+        super().__post_init__()
+        checks.choice(self.unfoldings, ("each", "square"), "unfoldings")
 
     def step(self, problem, state, arithmetic):
         """Make a step: all X_i, E, the multipliers."""
@@ -163,6 +186,11 @@ class RankConstrained(SumOfNuclearNorms):
     decay: float = 0.9
     least: float = 5e-5
 
+    def __post_init__(self):
+        super().__post_init__()
+        checks.number(self.decay, "decay", above=0, maximum=1)
+        checks.number(self.least, "least", minimum=0, maximum=1)
+
     def step(self, problem, state, arithmetic):
         """Make a step; lower mu after every tenth."""
         state = super().step(problem, state, arithmetic)
@@ -172,6 +200,10 @@ class RankConstrained(SumOfNuclearNorms):
             state.duals = [dual * (mu / state.mu) for dual in state.duals]
             state.mu = mu
         return state
+
+    def objective(self, problem, state, sparse):
+        """Return the norm of E: nothing is minimised where E is zero on what is observed."""
+        return host(problem.xp.sum(problem.xp.abs(sparse)))
 
     def threshold(self, problem, state):
         """Return what E is shrunk by, for one unfolding."""

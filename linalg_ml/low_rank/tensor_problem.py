@@ -7,10 +7,13 @@ from linalg_ml._core import checks
 from linalg_ml._core.namespace import astype
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.square import square_fold, square_reshape
+from linalg_ml.sketching.units import ordinary_exponent
 
 
 class TensorProblem:
     """T, which of its entries are observed, and what is minimised.
+
+    All of it is in units of ``unit``, 1 unless squares of T would overflow or underflow.
 
     Parameters
     ----------
@@ -34,6 +37,12 @@ class TensorProblem:
         self.unfoldings, self.order = unfoldings, len(unfoldings)
         self.given = self.wide.enter(t)
         self.lam, self.ranks = lam, ranks
+        self.norm = self.size(self.data)  # ||P T||_F
+        exponent = ordinary_exponent(self.norm, self.wide)
+        self.unit = math.ldexp(1.0, exponent)
+        if exponent:
+            self.given, self.norm = self.given / self.unit, self.norm / self.unit
+            del self.data  # which is cached
 
     @cached_property
     def data(self):
@@ -46,11 +55,6 @@ class TensorProblem:
         if self.mask is None:
             return math.prod(self.shape)
         return int(host(self.xp.sum(astype(self.mask, self.xp.int64))))
-
-    @cached_property
-    def norm(self):
-        """||P T||_F."""
-        return self.size(self.data)
 
     @cached_property
     def deviation(self):
@@ -83,7 +87,7 @@ class TensorProblem:
         x0 = checks.array(x0, "x0")
         checks.same_home(t=self.given, x0=x0)
         checks.same_shape(x0, self.shape, "x0")
-        return self.wide.enter(x0) + 0.0
+        return self.wide.enter(x0) / self.unit
 
     def unfold(self, a, part):
         """Return the ``part``-th unfolding."""

@@ -3,10 +3,20 @@
 import numpy as np
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import is_array, is_sparse, namespace, to_numpy
+from linalg_ml._core.namespace import (
+    asarray,
+    is_array,
+    is_sparse,
+    namespace,
+    real_dtype,
+    to_numpy,
+)
 from linalg_ml._core.operators import DenseOperator, SparseOperator, operator
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import normal
+from linalg_ml._core.result import Status, worst
+from linalg_ml._core.verdict import host
+from linalg_ml.sketching.units import ordinary_exponents
 
 
 class NotFiniteError(ArithmeticError):
@@ -51,11 +61,62 @@ class BlockProducts:
         self.wide = self.arithmetic.at_least_fp32(like)
         self._operator = operator(a, self.arithmetic)
         self.shape, self.dtype = tuple(a.shape), like.dtype
+        self.units, self.spoilt = np.ones(self.shape[:-2]), np.zeros(self.shape[:-2], bool)
 
     @property
     def is_explicit(self):
         """Say whether the entries can be looked at: a dense or a sparse matrix."""
         return isinstance(self._operator, (DenseOperator, SparseOperator))
+
+    def take_units(self):
+        """Measure an explicit matrix in units in which no square overflows or underflows.
+
+        In a stack, matrices that are not finite are set to zero, lest they spoil the others.
+        """
+        if not self.is_explicit:
+            return
+        given, norms = self._operator, np.asarray(host(self.frobenius()))
+        exponents = ordinary_exponents(norms, self.wide)
+        if len(self.shape) > 2 and not np.isfinite(norms).all():
+            self.spoilt = ~np.isfinite(norms)
+            kept = asarray(~self.spoilt[..., None, None], like=given.a)
+            given.a = self.wide.xp.where(kept, given.a, self.wide.xp.zeros_like(given.a))
+        if exponents.any():
+            self.units = np.ldexp(1.0, exponents)
+            given.a = given.a / (
+                self._beside(self.units, given.a) if norms.ndim else self.units[()]
+            )
+
+    def _beside(self, numbers, x):
+        """Return host numbers, one for each matrix, in the library and with the axes of ``x``."""
+        numbers = numbers.reshape(numbers.shape + (1,) * (x.ndim - numbers.ndim))
+        return asarray(numbers, like=x, dtype=real_dtype(x))
+
+    def out(self, *values):
+        """Return what grows with the matrix as the caller has it, for those that are finite."""
+        return self.sound(
+            *(
+                value if np.all(self.units == 1) else value * self._beside(self.units, value)
+                for value in values
+            )
+        )
+
+    def sound(self, *values):
+        """Return values with NaN for matrices that are not finite."""
+        if not self.spoilt.any():
+            return values
+        blank = np.where(self.spoilt, np.nan, 1.0)
+        return tuple(value * self._beside(blank, value) for value in values)
+
+    def statuses(self, status):
+        """Return the worst status, and those of all matrices of a stack or None.
+
+        ``status`` is what befell those that are finite, one for all or one for each.
+        """
+        if len(self.shape) == 2:
+            return status, None
+        statuses = np.where(self.spoilt, Status.NONFINITE_INPUT, np.asarray(status, object))
+        return (worst(statuses.flat) if statuses.size else Status.FIXED_STEPS), statuses
 
     def times(self, block):
         """Return A X for X of shape (..., n, k)."""

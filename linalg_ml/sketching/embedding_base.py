@@ -114,6 +114,9 @@ class HostValues:
         self.values = values
         self._copies = {}
 
+    def __getstate__(self):
+        return {"values": self.values, "_copies": {}}  # devices cannot be pickled
+
     def on(self, a):
         """Return the values in the library, on the device and in the dtype of ``a``."""
         if is_traced(a):

@@ -106,7 +106,10 @@ def _shape(shape):
 
 
 def _distribution(weights, n):
-    weights = np.asarray(weights, np.float64)
+    try:
+        weights = np.asarray(weights, np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"probabilities must be an array of numbers, got {weights!r}") from None
     if weights.shape != (n,):
         raise ValueError(f"probabilities must have shape ({n},), got shape {weights.shape}")
     total = weights.sum()

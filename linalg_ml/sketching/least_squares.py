@@ -13,7 +13,7 @@ from linalg_ml.sketching.least_squares_methods import (
     LeastSquaresMethod,
 )
 from linalg_ml.sketching.preconditioned_lsqr import PreconditionedLsqr
-from linalg_ml.sketching.sketched_problem import SketchedProblem
+from linalg_ml.sketching.sketched_problem import SketchedProblem, fits
 
 METHODS = {"fossils": Fossils, "iterative": IterativeSketching, "lsqr": PreconditionedLsqr}
 
@@ -142,6 +142,7 @@ def sketched_lstsq(
     arithmetic = Arithmetic(precision, b)
     shape = tuple(getattr(a, "shape", ())) or tuple(np.shape(a))
     if (len(shape) == 2 and shape[1] == 0) or 0 in b.shape[:-1]:
+        fits(shape, b)
         return _empty(method, b, shape[1], arithmetic)
     problem = SketchedProblem(a, b, arithmetic, sketch, size, rng)
     if x0 is not None:

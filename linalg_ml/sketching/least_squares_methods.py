@@ -38,7 +38,8 @@ class LeastSquaresMethod(Method):
         if exact:
             x = problem.output(self.solution(problem, state))
             r, g = problem.residual(x, exact=True)
-            return {"residual": problem.backward_error(x, problem.norm(r), g, closely=True)}
+            error = problem.backward_error(x, problem.norm(r), g, closely=True)
+            return {"residual": error * problem.scale()}
         return {"residual": self.known_error(problem, state), "change": state.change}
 
     def patience(self, problem, arithmetic):
@@ -52,7 +53,7 @@ class LeastSquaresMethod(Method):
     def finish(self, problem, state, arithmetic):
         """Return x, and what the sketch said of A."""
         extras = {"rank": problem.rank, "condition": problem.condition}
-        return self.solution(problem, state), extras
+        return problem.solution(self.solution(problem, state)), extras
 
 
 def relative_change(problem, move, x, r):
@@ -91,7 +92,7 @@ class IterativeSketching(LeastSquaresMethod):
 
     def init(self, problem, arithmetic, x0):
         """Start from x0, or the solution of the sketched problem."""
-        x = problem.to_x(problem.start()) if x0 is None else problem.wide.enter(x0)
+        x = problem.to_x(problem.start()) if x0 is None else problem.enter_start(x0)
         r, g = problem.residual(x)
         return DescentState(x, x, r, g, unsettled(r))
 
@@ -134,7 +135,7 @@ class Fossils(LeastSquaresMethod):
 
     def init(self, problem, arithmetic, x0):
         """Start from x0, or the solution of the sketched problem."""
-        x = problem.to_x(problem.start()) if x0 is None else problem.wide.enter(x0)
+        x = problem.to_x(problem.start()) if x0 is None else problem.enter_start(x0)
         return self.refine(problem, x, 0)
 
     def refine(self, problem, x, rounds):

@@ -98,6 +98,7 @@ def randomized_svd(
     """
     checks.choice(method, tuple(_RANGES), "method")
     blocks = BlockProducts(a, precision, like)
+    blocks.take_units()
     m, n = blocks.shape[-2:]
     rank = checks.count(rank, "rank")
     if rank > min(m, n):
@@ -116,16 +117,19 @@ def randomized_svd(
             size = host(blocks.frobenius())
             error = host(blocks.residual_norm(x[0] * x[1][..., None, :], x[2]))
             residual = error / np.where(size > 0, size, 1.0)
+            residual = np.where(blocks.spoilt, np.nan, residual)
             residual = float(residual) if np.ndim(residual) == 0 else residual
     except NotFiniteError:
         status, x = Status.NONFINITE_INPUT, _nothing(blocks, rank)
     except UserFunctionError as failure:
         status, criterion, x = Status.USER_FUNCTION, str(failure), _nothing(blocks, rank)
     real = xp.real(blocks.like).dtype if wide.is_complex else blocks.like.dtype
-    u, s, vh = x
+    (u, vh), (s,) = blocks.sound(x[0], x[2]), blocks.out(x[1])
+    status, statuses = blocks.statuses(status)
     return Result(
         x=(wide.leave(u), wide.leave(s, real), wide.leave(vh)),
         status=status,
+        statuses=statuses,
         nit=depth + 1,
         residual=residual,
         criterion=criterion,

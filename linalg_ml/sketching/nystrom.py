@@ -7,7 +7,7 @@ from linalg_ml._core.namespace import astype, library
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import generator
 from linalg_ml._core.result import Result, Status, UserFunctionError
-from linalg_ml._core.verdict import host, largest
+from linalg_ml._core.verdict import host
 from linalg_ml.krylov.preconditioner import Preconditioner
 from linalg_ml.sketching.block_products import BlockProducts, NotFiniteError
 
@@ -80,15 +80,19 @@ def nystrom(a, rank, /, *, like=None, precision=None, rng=None):
     rank = checks.count(rank, "rank")
     if rank > n:
         raise ValueError(f"rank must be at most n = {n}, got {rank}")
+    blocks.take_units()
     wide, arithmetic = blocks.wide, blocks.arithmetic
     status, criterion, residual = Status.FIXED_STEPS, "none: a fixed number of products", None
     try:
         u, w, definite = _approximate(blocks, rank, generator(rng))
-        if not definite:
-            status, criterion = Status.BREAKDOWN, "A was seen to have a negative eigenvalue"
+        if not definite.all():
+            status = np.where(definite, status, Status.BREAKDOWN)
+            criterion = "A was seen to have a negative eigenvalue"
+            status = status if status.ndim else status[()]
         if blocks.is_explicit:
             trace, found = host(_real(blocks, blocks.trace())), host(wide.xp.sum(w, axis=-1))
             residual = (trace - found) / np.where(np.asarray(trace) != 0, trace, 1.0)
+            residual = np.where(blocks.spoilt, np.nan, residual)
             residual = float(residual) if np.ndim(residual) == 0 else residual
     except (NotFiniteError, UserFunctionError) as failure:
         status = Status.NONFINITE_INPUT
@@ -97,9 +101,12 @@ def nystrom(a, rank, /, *, like=None, precision=None, rng=None):
         u = blocks.undefined(*blocks.shape[:-2], n, rank)
         w = _real(blocks, blocks.undefined(*blocks.shape[:-2], rank))
     real = _real(blocks, blocks.like).dtype
+    (u,), (w,) = blocks.sound(u), blocks.out(w)
+    status, statuses = blocks.statuses(status)
     return Result(
         x=(wide.leave(u), wide.leave(w, real)),
         status=status,
+        statuses=statuses,
         nit=1,
         residual=residual,
         criterion=criterion,
@@ -120,7 +127,10 @@ def _real(blocks, x):
 
 
 def _approximate(blocks, rank, rng):
-    """Return u, w, and whether what was seen of A is positive semidefinite to rounding."""
+    """Return u, w, and whether what was seen of A is positive semidefinite to rounding.
+
+    The last is an array on the host.
+    """
     wide, xp, adjoint = blocks.wide, blocks.wide.xp, blocks.conj_transpose
     omega, _ = xp.linalg.qr(blocks.gaussian(rng, rank), mode="reduced")
     y = blocks.times(omega)
@@ -130,7 +140,7 @@ def _approximate(blocks, rank, rng):
     inner = wide.mm(adjoint(omega), y)
     theta, p = xp.linalg.eigh((inner + adjoint(inner)) / 2)
     # Eigenvalues of W^H (A + nu I) W, which are at least nu but for rounding.
-    definite = largest(host(xp.max(-theta[..., 0] - 10 * nu))) <= 0
+    definite = np.asarray(host(-theta[..., 0] - 10 * nu)) <= 0
     kept = theta > 0.1 * nu[..., None]
     root = xp.where(kept, 1 / xp.sqrt(xp.where(kept, theta, xp.ones_like(theta))), 0 * theta)
     b = wide.mm(y, p * astype(root, p.dtype)[..., None, :])

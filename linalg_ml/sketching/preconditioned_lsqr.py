@@ -35,7 +35,7 @@ class PreconditionedLsqr(LeastSquaresMethod):
 
     def init(self, problem, arithmetic, x0):
         """Start from x0, or the solution of the sketched problem."""
-        x = problem.to_x(problem.start()) if x0 is None else problem.wide.enter(x0)
+        x = problem.to_x(problem.start()) if x0 is None else problem.enter_start(x0)
         return self.restart(problem, x)
 
     def restart(self, problem, x):

@@ -100,7 +100,7 @@ class SketchAndProject(Method):
 
     def finish(self, problem, state, arithmetic):
         """Return x."""
-        return state.x, {}
+        return problem.units.out(state.x), {}
 
 
 def pseudo_solve(g, misfit, wide):

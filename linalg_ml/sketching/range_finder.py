@@ -26,7 +26,9 @@ class _Range:
                 f"computed from its entries; got {type(a).__name__} of shape {self.blocks.shape}"
             )
         self.rng = generator(rng)
+        self.blocks.take_units()
         self.size = host(self.blocks.frobenius())
+        self.unit = float(self.blocks.units)
 
 
 @dataclass(frozen=True)
@@ -63,18 +65,19 @@ class RangeFinder(Method):
 
     def scale(self, problem, arithmetic):
         """Return ||A||_F."""
-        return problem.size
+        return problem.size * problem.unit
 
     def measure(self, problem, state, arithmetic, exact):
         """Return the residual: (||A||^2 - ||Q^H A||^2)^(1/2) where that resolves it."""
         blocks = problem.blocks
         if state.q is None:
-            return {"residual": problem.size}
+            return {"residual": problem.size * problem.unit}
         if not exact:
             square = problem.size**2 - host(blocks.wide.frobenius(state.z)) ** 2
             if square > _CANCELLED * blocks.wide.unit_roundoff * problem.size**2:
-                return {"residual": math.sqrt(square)}
-        return {"residual": host(blocks.residual_norm(state.q, blocks.conj_transpose(state.z)))}
+                return {"residual": math.sqrt(square) * problem.unit}
+        rest = host(blocks.residual_norm(state.q, blocks.conj_transpose(state.z)))
+        return {"residual": rest * problem.unit}
 
     def patience(self, problem, arithmetic):
         """Give up after 3 blocks that added nothing."""
@@ -88,7 +91,8 @@ class RangeFinder(Method):
             dtype, device = blocks.wide.dtype, blocks.wide.device
             q = xp.zeros((m, 0), dtype=dtype, device=device)
             return q, {"factor": arithmetic.leave(xp.zeros((0, n), dtype=dtype, device=device))}
-        return state.q, {"factor": arithmetic.leave(blocks.conj_transpose(state.z))}
+        (factor,) = blocks.out(blocks.conj_transpose(state.z))
+        return state.q, {"factor": arithmetic.leave(factor)}
 
 
 @np.errstate(all="ignore")

@@ -6,7 +6,9 @@ from linalg_ml._core import checks
 from linalg_ml._core.namespace import is_sparse, to_numpy
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import generator, normal
+from linalg_ml._core.verdict import host
 from linalg_ml.sketching.embeddings import embedding
+from linalg_ml.sketching.units import ordinary_exponent
 
 
 @np.errstate(all="ignore")
@@ -62,6 +64,11 @@ def row_probabilities(a, /, *, by="leverage", rng=None):
         raise ValueError(f"a must have shape (m, n) with m >= n, got shape {tuple(a.shape)}")
     arithmetic = Arithmetic(None, a).at_least_fp32(a)
     x, xp = arithmetic.enter(a), arithmetic.xp
+    size = host(arithmetic.frobenius(x))
+    if not 0 < size < np.inf:
+        raise ValueError("a must be finite and not zero")
+    exponent = ordinary_exponent(size, arithmetic)
+    x = x / 2.0**exponent if exponent else x
     if by == "leverage":
         m, n = x.shape
         rng = generator(rng)
@@ -73,7 +80,4 @@ def row_probabilities(a, /, *, by="leverage", rng=None):
         g = normal(rng, (n, 32), like=x)
         x = arithmetic.mm(x, arithmetic.mm(v * xp.astype(inverse, v.dtype), g))
     weights = np.asarray(to_numpy(arithmetic.norm(x)), np.float64) ** 2
-    total = weights.sum()
-    if not 0 < total < np.inf:
-        raise ValueError("a must be finite and not zero")
-    return weights / total
+    return weights / weights.sum()

@@ -9,6 +9,7 @@ from linalg_ml._core.random import generator, normal
 from linalg_ml._core.verdict import host, largest
 from linalg_ml.sketching.block_products import all_finite
 from linalg_ml.sketching.embeddings import embedding
+from linalg_ml.sketching.units import SystemUnits
 
 _DROPPED = 30.0  # singular values of so many roundings are taken for zero
 _LOOK_CLOSER = 1e4  # roundings of the backward error from which the cheap bound is not enough
@@ -26,8 +27,12 @@ def _default_size(m, n, kind, is_dense):
         while ratio < 32 and ratio * np.log(ratio) ** 2 < wanted:
             ratio *= 1.2
     size = max(4 * n + 40, min(int(ratio * n), m))
-    most = {"srht": 1 << (m - 1).bit_length(), "rows": m}
-    return min(size, most.get(kind, size))
+    return min(size, _most_rows(m, kind, size))
+
+
+def _most_rows(m, kind, otherwise):
+    """Return how many rows a sketch of m rows can have."""
+    return {"srht": 1 << (m - 1).bit_length(), "rows": m}.get(kind, otherwise)
 
 
 class SketchedProblem:
@@ -35,7 +40,8 @@ class SketchedProblem:
 
     D holds the column norms of S A. The methods work with y = R D x, in which the problem has
     a condition number close to 1, or, where R is singular to working precision, with the
-    coefficients of its leading right singular vectors.
+    coefficients of its leading right singular vectors. All of it is in units in which A and b are
+    of ordinary size.
     """
 
     def __init__(self, a, b, arithmetic, kind, size, rng):
@@ -47,26 +53,39 @@ class SketchedProblem:
         self.a = self._exact_a = operator(a, arithmetic)
         if self._exact is not arithmetic:
             self._exact_a = operator(a, self._exact)
-        if len(self.a.shape) != 2 or self.a.shape[0] != b.shape[-1]:
-            raise ValueError(
-                f"a must have shape ({b.shape[-1]}, n) to match b of shape {tuple(b.shape)}, "
-                f"got {self.a.shape}"
-            )
+        fits(self.a.shape, b)
         m, n = self.shape = self.a.shape
         if m < n:
             raise ValueError(f"a must have at least as many rows as columns, got shape {(m, n)}")
-        self.b = self.wide.enter(b)
-        self.exact_b = self._exact.enter(b)
-        self.norm_b = host(self._exact.norm(self.exact_b))
         if size is not None and size < n:
             raise ValueError(f"size must be at least n = {n}, got {size}")
+        if size is not None and size > _most_rows(m, kind, size):
+            raise ValueError(
+                f"size must be at most {_most_rows(m, kind, size)} for sketch {kind!r}, got {size}"
+            )
         if size is None:
             size = _default_size(m, n, kind, isinstance(self.a, DenseOperator))
         self.size = size
         rng = generator(rng)
         sketch = embedding(kind, (self.size, m), rng=rng)
         arithmetic.count("sketches")
-        self._factorize(self._sketch(a, sketch), sketch.multiply(self._columns(self.b), self.wide))
+        sketched = self._sketch(a, sketch)
+        norm_b = host(self._exact.norm(self._exact.enter(b)))
+        explicit = isinstance(self.a, (DenseOperator, SparseOperator))
+        norm = host(self.wide.frobenius(sketched)) if explicit else 1.0
+        self.units = SystemUnits(norm, norm_b, self.wide)
+        self.a, self._exact_a = map(self.units.of_matrix, (self.a, self._exact_a))
+        # A right-hand side that is not finite must not spoil the others.
+        self._spoilt = ~np.isfinite(norm_b) if np.ndim(norm_b) else not np.isfinite(norm_b)
+        if np.any(self._spoilt):
+            kept = asarray(~np.asarray(self._spoilt)[..., None], like=b)
+            b = self.wide.xp.where(kept, b, self.wide.xp.zeros_like(b))
+        self.exact_b = self.units.of_b(self._exact.enter(b))
+        self.b = self.units.of_b(self.wide.enter(b))
+        self.norm_b = host(self._exact.norm(self.exact_b))
+        if explicit:
+            sketched = sketched / self.units.a
+        self._factorize(sketched, sketch.multiply(self._columns(self.b), self.wide))
         self._estimate_condition(rng)
 
     def _columns(self, b):
@@ -85,7 +104,7 @@ class SketchedProblem:
 
     def _factorize(self, sketched, rhs):
         wide, xp, n = self.wide, self.wide.xp, self.shape[1]
-        self.is_finite = all_finite(sketched, rhs)
+        self.is_finite = all_finite(sketched)
         if not self.is_finite:
             sketched = asarray(np.eye(*sketched.shape), like=sketched, dtype=wide.dtype)
         norms = wide.norm(sketched.mT)
@@ -94,7 +113,7 @@ class SketchedProblem:
         self.r = xp.triu(r[:n, :n])
         self._start = xp.reshape(r[:n, n:].mT, (*self.b.shape[:-1], n))
         self.frobenius = host(wide.frobenius(self.r))
-        self._svd = None
+        self._svd = self._scale = None
         self.rank = n
         self._shifted = (None, None)
 
@@ -221,7 +240,7 @@ class SketchedProblem:
         near = _LOOK_CLOSER * wide.unit_roundoff * self.frobenius
         if closely or largest(host(factor * bound)) < near:
             bound = self._shifted_norm(g, shift)
-        error = factor * bound / self.frobenius
+        error = factor * bound / (self.frobenius or 1.0)
         return float(error) if np.ndim(error) == 0 else error
 
     def _whiten(self, g):
@@ -255,13 +274,39 @@ class SketchedProblem:
         return x * self._norms
 
     def output(self, x):
-        """Return x as the caller gets it."""
-        return self._exact.enter(self.arithmetic.leave(x))
+        """Return x as the caller gets it, in the units of the problem."""
+        x = self._exact.enter(self.arithmetic.leave(self.units.out(x)))
+        return self.units.of_x(x)
+
+    def solution(self, x):
+        """Return x as the caller has it, NaN where the input is not finite."""
+        return self.wide.enter(self.units.out(x)) * self._columnwise(self.scale())
+
+    def enter_start(self, x0):
+        """Return a starting point in the units of the problem."""
+        return self.units.of_x(self.wide.enter(x0))
 
     def scale(self):
         """Return 1, or NaN where A or b is not finite."""
-        sound = self.is_finite
-        if isinstance(self._exact_a, SparseOperator):
-            sound = sound and all_finite(self._exact_a.a.data)
-        ones = np.where(np.isfinite(self.norm_b), 1.0 if sound else np.nan, np.nan)
-        return float(ones) if ones.ndim == 0 else ones
+        if self._scale is None:
+            sound = self.is_finite
+            if isinstance(self._exact_a, SparseOperator):
+                sound = sound and all_finite(self._exact_a.a.data)
+            ones = np.where(self._spoilt, np.nan, 1.0 if sound else np.nan)
+            self._scale = float(ones) if ones.ndim == 0 else ones
+        return self._scale
+
+    def _columnwise(self, values):
+        """Return host numbers, one for each right-hand side, to multiply x with."""
+        if np.ndim(values) == 0:
+            return values
+        return asarray(values[..., None], like=self.b, dtype=self._norms.dtype)
+
+
+def fits(shape, b):
+    """Raise unless a matrix of this shape has as many rows as b is long."""
+    if len(shape) != 2 or shape[0] != b.shape[-1]:
+        raise ValueError(
+            f"a must have shape ({b.shape[-1]}, n) to match b of shape {tuple(b.shape)}, "
+            f"got {tuple(shape)}"
+        )

@@ -7,14 +7,18 @@ from linalg_ml._core.namespace import asarray, dtype_name, is_sparse, is_traced,
 from linalg_ml._core.operators import DenseOperator, SparseOperator, operator
 from linalg_ml._core.random import generator
 from linalg_ml._core.verdict import host
-from linalg_ml.sketching.block_products import all_finite
 from linalg_ml.sketching.embeddings import embedding
+from linalg_ml.sketching.sketched_problem import fits
+from linalg_ml.sketching.units import SystemUnits
 
 BY_ROWS = ("kaczmarz", "rows", "greedy")
 
 
 class SketchedSystem:
-    """A x = b for one b (m,) or a stack (..., m), and the random sketches of it."""
+    """A x = b for one b (m,) or a stack (..., m), and the random sketches of it.
+
+    All of it is in units in which A and b are of ordinary size.
+    """
 
     def __init__(self, a, b, arithmetic, rng, weigh_by_diagonal=False):
         if is_traced(b):
@@ -26,16 +30,24 @@ class SketchedSystem:
         if self._exact is not arithmetic:
             self._exact_a = operator(a, self._exact, size=b.shape[-1])
         self.shape = tuple(self.a.shape)
-        if len(self.shape) != 2 or self.shape[0] != b.shape[-1]:
-            raise ValueError(
-                f"a must have shape ({b.shape[-1]}, n) to match b of shape {tuple(b.shape)}, "
-                f"got {self.shape}"
-            )
+        fits(self.shape, b)
         self.is_explicit = isinstance(self.a, (DenseOperator, SparseOperator))
         self.b, self._exact_b = self.wide.enter(b), self._exact.enter(b)
+        self._norm_a = self._norm()
+        norm_b = host(self._exact.norm(self._exact_b)) if b.shape[-1] else 0.0
+        self.units = SystemUnits(self._norm_a, norm_b, self.wide)
+        self.a, self._exact_a = map(self.units.of_matrix, (self.a, self._exact_a))
+        self.b, self._exact_b = self.units.of_b(self.b), self.units.of_b(self._exact_b)
         self.rng = generator(rng)
         self._by_diagonal = weigh_by_diagonal
         self._weights = None
+
+    def _norm(self):
+        """Return ||A||_F, 1 for an operator."""
+        a, exact = self._exact_a, self._exact
+        if isinstance(a, SparseOperator):
+            return host(exact.frobenius(exact.enter(a.a.data)[None, :]))
+        return host(exact.frobenius(a.a)) if isinstance(a, DenseOperator) else 1.0
 
     # Sketches ------------------------------------------------------------------------------
 
@@ -79,7 +91,8 @@ class SketchedSystem:
     def _choose_rows(self, kind, k, x):
         if kind == "greedy":
             size = np.abs(to_numpy(self.wide.enter(self.b) - self.matvec(x)))
-            distance = np.sum(size.reshape(-1, self.shape[0]) ** 2, axis=0)
+            # A right-hand side that is not finite must not spoil the others.
+            distance = np.nansum(size.reshape(-1, self.shape[0]) ** 2, axis=0)
             weights = self.weights()
             distance = np.where(weights > 0, distance / np.where(weights > 0, weights, 1), -1)
             return np.argpartition(-distance, k - 1)[:k]
@@ -134,19 +147,19 @@ class SketchedSystem:
         x0 = checks.array(x0, "x0")
         checks.same_home(b=self.b, x0=x0)
         checks.same_shape(x0, shape, "x0")
-        return self.wide.enter(x0)
+        return self.units.of_x(self.wide.enter(x0))
 
     def residual_norm(self, x):
         """Return ||b - A x|| for x as the caller gets it."""
-        x = self._exact.enter(self.arithmetic.leave(x))
-        return host(self._exact.norm(self._exact_b - self._exact_a.matvec(x)))
+        x = self._exact.enter(self.arithmetic.leave(self.units.out(x)))
+        rest = self._exact_b - self._exact_a.matvec(self.units.of_x(x))
+        return self.in_units_of_b(host(self._exact.norm(rest)))
+
+    def in_units_of_b(self, size):
+        """Return host numbers, one for each right-hand side, as the caller has them."""
+        return size if self.units.are_one else host(size * self.units.b)
 
     def scale(self):
         """Return ||b||, NaN where A is not finite."""
-        size = host(self._exact.norm(self._exact_b))
-        a = self._exact_a
-        if isinstance(a, SparseOperator):
-            sound = all_finite(a.a.data)
-        else:
-            sound = not isinstance(a, DenseOperator) or all_finite(a.a)
-        return size if sound else size * float("nan")
+        size = self.in_units_of_b(host(self._exact.norm(self._exact_b)))
+        return size if np.isfinite(self._norm_a) else size * float("nan")

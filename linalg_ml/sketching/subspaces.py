@@ -1,6 +1,11 @@
 """Orthonormal bases that grow by blocks, and how they capture the range of a matrix."""
 
+import numpy as np
+
+from linalg_ml._core.random import normal
 from linalg_ml._core.verdict import host, largest
+
+_LOST = 0.1  # what is left of a unit vector that was rounding and no new direction
 
 
 class GrowingRange:
@@ -48,11 +53,23 @@ def against(q, w, blocks):
 
 
 def orthonormal(w, q, blocks):
-    """Return an orthonormal basis of W, orthogonal to Q (None for nothing) to rounding."""
-    basis, _ = blocks.wide.xp.linalg.qr(w, mode="reduced")
+    """Return an orthonormal basis of W, orthogonal to Q (None for nothing) to rounding.
+
+    Where W has fewer directions that Q lacks than columns, random ones take the place of others.
+    """
+    wide, xp = blocks.wide, blocks.wide.xp
+    basis, _ = xp.linalg.qr(w, mode="reduced")
     if q is None:
         return basis
-    basis, _ = blocks.wide.xp.linalg.qr(against(q, basis, blocks), mode="reduced")
+    basis, r = xp.linalg.qr(against(q, basis, blocks), mode="reduced")
+    lost = xp.abs(xp.linalg.diagonal(r)) < _LOST
+    if bool(xp.any(lost)):
+        shape = basis.shape[-2:]
+        others = normal(np.random.default_rng(0), shape, like=blocks.like, dtype=wide.dtype)
+        others = blocks.over_stack(others / shape[0] ** 0.5)
+        basis = xp.where(lost[..., None, :], others, basis)
+        for _ in range(2):
+            basis, _ = xp.linalg.qr(against(q, basis, blocks), mode="reduced")
     return basis
 
 

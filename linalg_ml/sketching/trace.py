@@ -6,14 +6,18 @@ from linalg_ml._core import checks
 from linalg_ml._core.namespace import asarray, astype
 from linalg_ml._core.random import generator
 from linalg_ml._core.result import Result, Status, UserFunctionError
-from linalg_ml._core.verdict import host, largest
+from linalg_ml._core.verdict import host
 from linalg_ml.sketching.block_products import BlockProducts, NotFiniteError, all_finite
 
 _LEAST = {"xtrace": 4, "xnystrace": 3, "hutch++": 4, "hutchinson": 2}
 
 
 class _IndefiniteError(ArithmeticError):
-    """Raised where a matrix said to be positive semidefinite is not."""
+    """Raised where a matrix said to be positive semidefinite is not; tells which of a stack are."""
+
+    def __init__(self, definite, estimate, error):
+        super().__init__()
+        self.definite, self.estimate, self.error = definite, estimate, error
 
 
 @np.errstate(all="ignore")
@@ -96,6 +100,7 @@ def estimate_trace(a, /, *, products, method="xtrace", like=None, precision=None
     blocks = BlockProducts(a, precision, like)
     if blocks.shape[-1] != blocks.shape[-2]:
         raise ValueError(f"a must have shape (..., n, n), got shape {blocks.shape}")
+    blocks.take_units()
     rng = generator(rng)
     n, arithmetic = blocks.shape[-1], blocks.arithmetic
     status, criterion = Status.FIXED_STEPS, "none: a fixed number of products"
@@ -105,18 +110,23 @@ def estimate_trace(a, /, *, products, method="xtrace", like=None, precision=None
             criterion = "none: the trace was computed"
         else:
             estimate, error = _ESTIMATORS[method](blocks, products, rng)
-    except _IndefiniteError:
-        estimate, error = blocks.undefined(*blocks.shape[:-2]), np.nan
-        status, criterion = Status.BREAKDOWN, "A was seen to have a negative eigenvalue"
+    except _IndefiniteError as failure:
+        estimate, error = failure.estimate, failure.error
+        status = np.where(failure.definite, status, Status.BREAKDOWN)
+        status = status if status.ndim else status[()]
+        criterion = "A was seen to have a negative eigenvalue"
     except NotFiniteError:
-        estimate, error = blocks.undefined(*blocks.shape[:-2]), np.nan
+        estimate = error = blocks.undefined(*blocks.shape[:-2])
         status = Status.NONFINITE_INPUT
     except UserFunctionError as failure:
-        estimate, error = blocks.undefined(), np.nan
+        estimate = error = blocks.undefined()
         status, criterion = Status.USER_FUNCTION, str(failure)
+    estimate, error = blocks.out(estimate, error)
+    status, statuses = blocks.statuses(status)
     return Result(
         x=arithmetic.leave(estimate),
         status=status,
+        statuses=statuses,
         nit=1,
         residual=None,
         criterion=criterion,
@@ -199,8 +209,7 @@ def _xnystrace(blocks, products, rng):
     inner = wide.mm(adjoint(omega), y)
     theta, p = xp.linalg.eigh((inner + adjoint(inner)) / 2)
     least = nu * n  # about the least that an eigenvalue of W^H (A + nu I) W can be
-    if largest(host(xp.max(-theta[..., 0] - least))) > 0:
-        raise _IndefiniteError
+    definite = np.asarray(host(-theta[..., 0] - least)) <= 0
     kept = xp.where(theta > 1e-2 * least[..., None], theta, 1e-2 * least[..., None] + 0 * theta)
     kept = xp.where(kept > 0, kept, xp.ones_like(kept))  # it is zero where A is
     root = astype(1 / xp.sqrt(kept), p.dtype)
@@ -214,7 +223,12 @@ def _xnystrace(blocks, products, rng):
     removed = wide.norm((wide.mm(b, s / sizes[..., None, :])).mT) ** 2
     samples = wide.frobenius(b)[..., None] ** 2 - removed + (n - m + 1) * free / sizes**2
     mean, error = _mean_and_error(xp.where(nu[..., None] > 0, samples, 0 * samples), blocks)
-    return mean - n * nu, error
+    estimate = mean - n * nu
+    if not definite.all():
+        known = asarray(definite, like=estimate)
+        estimate, error = (xp.where(known, a, a * float("nan")) for a in (estimate, error))
+        raise _IndefiniteError(definite, estimate, error)
+    return estimate, error
 
 
 _ESTIMATORS = {

@@ -60,6 +60,14 @@ def test_clean_rows_come_back(rng):
     np.testing.assert_allclose(model.transform(holes), model.transform(clean), atol=1e-3)
 
 
+def test_the_number_of_components_is_checked(rng):
+    table = rng.standard_normal((8, 5))
+    with pytest.raises(ValueError, match="n_components must be at least 0, got -1"):
+        RobustPCA(-1).fit(table)
+    with pytest.raises(TypeError, match="n_components must be an integer"):
+        RobustPCA(1.5).fit(table)
+
+
 def test_parameters():
     model = RobustPCA(3, lam=0.1)
     assert model.get_params()["n_components"] == 3

@@ -6,7 +6,19 @@ from scipy.sparse import coo_array, csc_array, csr_array
 
 import linalg_ml
 from linalg_ml import Status, robust_pca
-from linalg_ml.low_rank import CorrectiveFrankWolfe, Fista, FrankWolfe
+from linalg_ml.low_rank import (
+    AlternatingDirections,
+    AlternatingProjections,
+    AugmentedLagrangian,
+    AutomaticPenalised,
+    CorrectiveFrankWolfe,
+    ExactAugmentedLagrangian,
+    Fista,
+    FrankWolfe,
+    Mixture,
+    NormConstrainedFrankWolfe,
+    ScaledGradient,
+)
 from linalg_ml.low_rank.robust_pca import ROBUST_PCA_METHODS
 from tests.low_rank.published import full, half, make
 
@@ -162,6 +174,13 @@ def test_factors_multiply_to_the_low_rank_part():
 ALL = sorted(name for name in ROBUST_PCA_METHODS if name not in ("adm", "exact-alm"))
 
 
+EXTREMES = [
+    (size, dtype)
+    for dtype, sizes in ((np.float64, (1e-300, 1e-160, 1e160, 1e300)), (np.float32, (1e-36, 1e34)))
+    for size in sizes
+]
+
+
 def keywords(method):
     formulation = ROBUST_PCA_METHODS[method]().formulation
     return {
@@ -235,6 +254,72 @@ def test_nothing_observed(method):
     assert not np.any(result.x)
 
 
+@pytest.mark.parametrize("method", sorted(ROBUST_PCA_METHODS))
+@pytest.mark.parametrize(("size", "dtype"), EXTREMES)
+def test_data_of_any_size_take_the_same_steps(method, size, dtype):
+    m, options = make(16, 12, 2, 1.0, 2e-2, 0.0).m.astype(dtype), keywords(method)
+    plain = robust_pca(m, method=method, maxiter=8, history=True, rng=0, **options)
+    radii = {name: value * size for name, value in options.items() if name.startswith("radius")}
+    result = robust_pca(
+        m * dtype(size), method=method, maxiter=8, history=True, rng=0, **{**options, **radii}
+    )
+    assert result.status is plain.status
+    assert result.nit == plain.nit
+    accuracy = 2e-3 if dtype == np.float32 else 1e-8
+    norm = np.linalg.norm(m)
+    for name in ("x", "sparse"):
+        found = np.float64(getattr(result, name)) / size
+        np.testing.assert_allclose(found, getattr(plain, name), atol=accuracy * norm)
+    degree = {"penalised": 2, "norm-constrained": 2}.get(plain.method.formulation, 1)
+    if degree * abs(np.log10(size)) <= 300:  # what doubles can hold
+        for name in {"objective", "noise"} & set(plain.extras):
+            expected = plain.extras[name] * size**degree
+            assert result.extras[name] == pytest.approx(expected, rel=1e-3)
+            assert result.history[-1].get(name, expected) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("method", ["penalised", "frank-wolfe", "corrective"])
+def test_few_entries_of_any_size(method):
+    problem = few()
+    options = {"observed": problem.observed, "factored": True, "method": method, "steps": 5}
+    expected = robust_pca(problem.m, rng=0, **options)
+    result = robust_pca(problem.m * 1e-300, rng=0, **options)
+    np.testing.assert_allclose(result.x[1] / 1e-300, expected.x[1], rtol=1e-6)
+    np.testing.assert_allclose(result.sparse.data / 1e-300, expected.sparse.data, rtol=1e-6)
+
+
+def test_few_entries_and_a_start():
+    problem = few()
+    start = problem.m * 0.5
+    options = {"observed": problem.observed, "x0": start, "rtol": 1e-2, "rng": 0}
+    result = robust_pca(problem.m, method="corrective", factored=True, **options)
+    u, s, vh = result.x
+    expected = robust_pca(problem.m, method="corrective", **options)
+    np.testing.assert_allclose(u * s @ vh, expected.x, atol=1e-9)
+
+
+@pytest.mark.parametrize("method", sorted(ROBUST_PCA_METHODS))
+def test_a_start_that_is_not_finite(method):
+    m = small().m
+    result = robust_pca(m, method=method, x0=m * np.nan, **keywords(method))
+    assert result.status is Status.NONFINITE_INPUT
+    assert np.all(np.isnan(result.x))
+
+
+@pytest.mark.parametrize("method", sorted(ROBUST_PCA_METHODS))
+def test_numbers_are_reported_where_there_is_nothing_to_do(method):
+    formulation = ROBUST_PCA_METHODS[method]().formulation
+    bounded = formulation in ("penalised", "pursuit")
+    names = ("objective", "lower_bound") if bounded else ("objective",)
+    for m, expected in ((np.zeros((0, 3)), 0.0), (np.full((4, 3), np.nan), np.nan)):
+        options = keywords(method)
+        if "rank" in options:
+            options["rank"] = min(m.shape)
+        result = robust_pca(m, method=method, **options)
+        for name in names if formulation != "fixed rank" else ():
+            assert result.extras[name] == pytest.approx(expected, nan_ok=True)
+
+
 def test_wrong_arguments_are_named():
     m = small().m
     for options, error, words in (
@@ -250,6 +335,8 @@ def test_wrong_arguments_are_named():
         ({"method": Fista}, TypeError, r"write Fista\(...\)"),
         ({"lam_low_rank": 1.0, "x0": np.ones((2, 2))}, ValueError, "x0 must have shape"),
         ({"steps": 3, "rtol": 1.0}, ValueError, "excludes rtol"),
+        ({"observed": True}, TypeError, "observed must be a boolean array, got bool"),
+        ({"method": Mixture()}, TypeError, "method must be one for matrices, got Mixture"),
     ):
         with pytest.raises(error, match=words):
             robust_pca(m, **options)
@@ -265,6 +352,35 @@ def test_wrong_arguments_are_named():
         FrankWolfe(stop_rule="none")
     with pytest.raises(ValueError, match="block must be at least 1"):
         CorrectiveFrankWolfe(block=0)
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "value"),
+    [
+        (AlternatingDirections, "growth", 0.5),
+        (AlternatingDirections, "penalty", -1.0),
+        (AugmentedLagrangian, "growth", -1.0),
+        (AugmentedLagrangian, "penalty", 0.0),
+        (AugmentedLagrangian, "svd", "full"),
+        (ExactAugmentedLagrangian, "inner_rtol", -1.0),
+        (AlternatingProjections, "decay", 2.0),
+        (AlternatingProjections, "scale_sparse", 0.0),
+        (ScaledGradient, "step_size", 0.0),
+        (ScaledGradient, "decay", 1.5),
+        (ScaledGradient, "threshold", -1.0),
+        (FrankWolfe, "accuracy", -1.0),
+        (CorrectiveFrankWolfe, "accuracy", 0.0),
+        (NormConstrainedFrankWolfe, "accuracy", np.nan),
+        (AutomaticPenalised, "first_steps", -1),
+        (AutomaticPenalised, "block", 0),
+    ],
+)
+def test_parameters_of_methods_are_checked(method, name, value):
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        method(**{name: value})
+    if name != "svd":
+        with pytest.raises(TypeError, match=f"{name} must be"):
+            method(**{name: "large"})
 
 
 def test_the_name_people_look_for_is_known():

@@ -5,6 +5,7 @@ import pytest
 
 from linalg_ml import Status, robust_tensor_pca, square_reshape
 from linalg_ml.low_rank import (
+    AugmentedLagrangian,
     RankConstrained,
     SumOfNuclearNorms,
     complete_tensor,
@@ -185,13 +186,54 @@ def test_special_tensors(method):
     assert single.x.dtype == np.float32
 
 
-@pytest.mark.parametrize("size", [1e-20, 1e20])
+@pytest.mark.parametrize("size", [1e-20, 1e20, 1e-300, 1e300])
 def test_scaling(size):
     low, sparse = tensor(10, 1, 0.05)
     plain = robust_tensor_pca(low + sparse, rtol=1e-2)
     scaled = robust_tensor_pca(size * (low + sparse), rtol=1e-2)
     assert scaled.nit == plain.nit
     np.testing.assert_allclose(scaled.x / size, plain.x, atol=1e-9)
+    np.testing.assert_allclose(scaled.sparse / size, plain.sparse, atol=1e-9)
+    assert scaled.objective / size == pytest.approx(plain.objective)
+
+
+@pytest.mark.parametrize("method", ["horpca-m", "horpca-c"])
+@pytest.mark.parametrize("size", [1e-36, 1e35])
+def test_scaling_in_single_precision(method, size):
+    low, sparse = tensor(10, 1, 0.05)
+    options = {"method": method, "steps": 5, "ranks": 1 if method == "horpca-c" else None}
+    plain = robust_tensor_pca(np.float32(low + sparse), **options)
+    scaled = robust_tensor_pca(np.float32(size * (low + sparse)), **options)
+    np.testing.assert_allclose(np.float64(scaled.x) / size, plain.x, atol=1e-4)
+
+
+def test_the_objective_is_what_is_minimised(rng):
+    low = np.einsum("i,j,k->ijk", *rng.uniform(0.5, 1.5, (3, 8)))
+    sparse = 3.0 * (rng.random(low.shape) < 0.05)
+    t = low + sparse
+
+    def nuclear(x):
+        return sum(
+            np.linalg.norm(np.moveaxis(x, axis, 0).reshape(8, -1), "nuc") for axis in range(3)
+        )
+
+    result = robust_tensor_pca(t, rtol=1e-8)
+    assert result.converged
+    expected = nuclear(result.x) + np.abs(result.sparse).sum() / np.sqrt(8)
+    assert result.objective == pytest.approx(expected, rel=1e-6)
+    start = robust_tensor_pca(t, x0=low, steps=0)
+    expected = nuclear(low) + np.abs(sparse).sum() / np.sqrt(8)
+    assert start.objective == pytest.approx(expected, rel=1e-9)
+    known = robust_tensor_pca(t, method="horpca-c", ranks=1)
+    assert known.objective == pytest.approx(np.abs(known.sparse).sum())
+    assert robust_tensor_pca(t, steps=0).objective == 0
+    assert robust_tensor_pca(np.zeros((0, 2, 3))).objective == 0
+    assert np.isnan(robust_tensor_pca(t * np.nan).objective)
+
+
+def test_a_start_that_is_not_finite():
+    low, _ = tensor(5, 1, 0.05)
+    assert robust_tensor_pca(low, x0=low * np.inf).status is Status.NONFINITE_INPUT
 
 
 def test_start():
@@ -228,6 +270,24 @@ def test_arguments():
         robust_tensor_pca(t, method="horpca_s")
     with pytest.raises(TypeError, match="must be an instance"):
         robust_tensor_pca(t, method=SumOfNuclearNorms)
+    with pytest.raises(TypeError, match="method must be TensorMethod, got AugmentedLagrangian"):
+        robust_tensor_pca(t, method=AugmentedLagrangian())
+    with pytest.raises(ValueError, match="lam is not for method 'horpca-c'"):
+        robust_tensor_pca(t, method="horpca-c", ranks=1, lam=0.1)
+    with pytest.raises(TypeError, match=r"ranks must be a sequence of integers, got 2.0"):
+        robust_tensor_pca(t, method="horpca-c", ranks=2.0)
+    with pytest.raises(TypeError, match="modes must be a sequence of integers, got 1"):
+        robust_tensor_pca(t, method="square", modes=1)
+    with pytest.raises(TypeError, match="observed must be a boolean array, got bool"):
+        complete_tensor(t, True)
+    for make, words in (
+        (lambda: SumOfNuclearNorms(penalty=0), "penalty must be > 0"),
+        (lambda: SumOfNuclearNorms(svd="full"), "svd must be one of"),
+        (lambda: SumOfNuclearNorms(unfoldings="some"), "unfoldings must be one of"),
+        (lambda: RankConstrained(decay=2), "decay must be <= 1"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            make()
     with pytest.raises(TypeError, match="t must be real"):
         robust_tensor_pca(t + 0j)
     with pytest.raises(TypeError, match="observed must be a boolean array"):

@@ -1,5 +1,8 @@
 """Embeddings: the matrices they are, how they are applied, and how well they embed."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -214,6 +217,30 @@ def test_short_formats_are_summed_in_fp32_and_rounded_once():
 def test_wrong_arguments(arguments, options, error, message):
     with pytest.raises(error, match=message):
         sketching.embedding(*arguments, **options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_embeddings_can_be_copied_after_use(kind):
+    jnp = pytest.importorskip("jax.numpy")
+    drawn = sketching.embedding(kind, (8, 20), rng=0)
+    product = drawn @ jnp.ones((20, 1))
+    for copied in (pickle.loads(pickle.dumps(drawn)), copy.deepcopy(drawn)):
+        np.testing.assert_array_equal(copied @ jnp.ones((20, 1)), product)
+        np.testing.assert_array_equal(copied.toarray(), drawn.toarray())
+
+
+@pytest.mark.parametrize("by", ["leverage", "norms"])
+def test_row_probabilities_of_any_size(by):
+    a = np.random.default_rng(0).standard_normal((30, 5))
+    expected = sketching.row_probabilities(a, by=by, rng=0)
+    for size in (1e-300, 1e-160, 1e300):
+        found = sketching.row_probabilities(a * size, by=by, rng=0)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+    for bad in (a * np.nan, a * 0, a[:, :0]):
+        with pytest.raises(ValueError, match="a must be finite and not zero"):
+            sketching.row_probabilities(bad, by=by)
+    with pytest.raises(TypeError, match="probabilities must be an array of numbers"):
+        sketching.embedding("rows", (2, 3), probabilities="uniform")
 
 
 def test_wrong_operands():

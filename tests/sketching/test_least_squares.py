@@ -225,6 +225,42 @@ def test_edges(method):
     assert recorded.history[-1]["residual"] <= recorded.history[0]["residual"]
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
+def test_data_of_any_size(method, size):
+    a, b, _ = problem(300, 10)
+    expected = sketched_lstsq(a, b, method=method, rng=0).x
+    for matrix in (a * size, scipy.sparse.csr_array(a * size)):
+        result = sketched_lstsq(matrix, b * size, method=method, rng=0)
+        assert result.converged
+        np.testing.assert_allclose(result.x, expected, rtol=1e-8)
+    other = 1e20 if size > 1 else 1e-20  # of A, so that x is neither huge nor tiny
+    start = expected * (size / other)
+    result = sketched_lstsq(a * other, b * size, method=method, x0=start, rng=0)
+    assert result.converged
+    np.testing.assert_allclose(result.x / (size / other), expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_not_finite_spoils_nothing_else(method):
+    a, b, _ = problem(300, 10)
+    stack = np.stack([b, b * np.nan, 1e-200 * b])
+    result = sketched_lstsq(a, stack, method=method, rng=0)
+    assert [s is Status.CONVERGED for s in result.statuses] == [True, False, True]
+    assert result.statuses[1] is Status.NONFINITE_INPUT
+    assert np.isnan(result.x[1]).all() and np.isnan(result.residual[1])
+    expected = sketched_lstsq(a, b, method=method, rng=0).x
+    np.testing.assert_allclose(result.x[::2] / [[1], [1e-200]], [expected] * 2, rtol=1e-8)
+    assert np.isnan(sketched_lstsq(a * np.inf, b, method=method, rng=0).x).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_matrix_of_zeros(method):
+    result = sketched_lstsq(np.zeros((20, 3)), np.ones(20), method=method, rng=0)
+    assert result.status is Status.SINGULAR and result.rank == 0
+    assert not result.x.any() and result.residual == 0
+
+
 def test_no_hope_is_admitted():
     a, b, _ = problem(condition=1e8)
     result = sketched_lstsq(a, b, rtol=1e-25, rng=0)
@@ -232,6 +268,10 @@ def test_no_hope_is_admitted():
 
 
 def test_wrong_arguments():
+    with pytest.raises(ValueError, match="size must be at most 64 for sketch 'srht', got 65"):
+        sketched_lstsq(np.ones((60, 2)), np.ones(60), sketch="srht", size=65)
+    with pytest.raises(ValueError, match=r"a must have shape \(60, n\)"):
+        sketched_lstsq(np.ones((50, 0)), np.ones(60))
     a, b = np.ones((6, 2)), np.ones(6)
     for call, error, message in (
         (lambda: sketched_lstsq(a, np.ones(5)), ValueError, r"a must have shape \(5, n\)"),

@@ -98,6 +98,64 @@ def test_svd_of_other_forms():
         sketching.randomized_svd(operator, 5, check=True)
 
 
+@pytest.mark.parametrize("method", ["krylov", "power"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("rank", [1, 5, 12, 20])
+def test_svd_of_matrices_with_few_directions(method, dtype, rank):
+    a = np.diag(np.where(np.arange(40) < rank, 0.5 ** np.arange(40), 0)).astype(dtype)
+    u = 100 * np.finfo(dtype).eps
+    for rng in range(4):
+        for depth in (1, 2, 3):
+            result = sketching.randomized_svd(a, 8, method=method, depth=depth, check=True, rng=rng)
+            left, s, right = result.x
+            np.testing.assert_allclose(left.T @ left, np.eye(8), atol=u)
+            np.testing.assert_allclose(right @ right.T, np.eye(8), atol=u)
+            np.testing.assert_allclose(s, np.diag(a)[:8], atol=u if depth > 1 else 1e-2)
+
+
+def test_svd_of_a_stack_with_few_directions():
+    a = np.zeros((2, 60, 60))
+    rng = np.random.default_rng(0)
+    a[0, :14, :14] = rng.standard_normal((14, 14))
+    a[1] = rng.standard_normal((60, 60))
+    for matrices in (a, a + 1j * a):
+        u, s, _ = sketching.randomized_svd(matrices, 5, depth=3, rng=0).x
+        products = u.conj().swapaxes(-1, -2) @ u
+        np.testing.assert_allclose(products, np.stack([np.eye(5)] * 2), atol=1e-13)
+        expected = np.linalg.svd(matrices, compute_uv=False)[:, :5]
+        np.testing.assert_allclose(s[0], expected[0], rtol=1e-12)
+        np.testing.assert_allclose(s[1], expected[1], rtol=2e-2)
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
+def test_matrices_of_any_size(size):
+    a = np.diag(0.5 ** np.arange(40.0))
+    assert sketching.randomized_svd(a * size, 3, check=True, rng=0).residual == pytest.approx(0.125)
+    found, plain = (sketching.range_finder(c * a, block=4, rtol=1e-3, rng=0) for c in (size, 1))
+    assert found.converged and found.x.shape == plain.x.shape
+    np.testing.assert_allclose(found.x @ (found.factor / size), plain.x @ plain.factor, atol=1e-12)
+    assert found.residual == pytest.approx(size * plain.residual)
+    w = sketching.nystrom(a * size, 15, rng=0).x[1]
+    np.testing.assert_allclose(w / size, sketching.nystrom(a, 15, rng=0).x[1], atol=1e-12)
+
+
+def test_a_matrix_that_is_not_finite_spoils_no_other():
+    g = np.diag(0.5 ** np.arange(12.0))
+    stack = np.stack([g, g * np.nan, g * 1e-200, -g])
+    svd = sketching.randomized_svd(stack, 3, check=True, rng=0)
+    assert svd.status is Status.NONFINITE_INPUT
+    assert [s is Status.NONFINITE_INPUT for s in svd.statuses] == [False, True, False, False]
+    for i in (0, 2, 3):
+        np.testing.assert_allclose(svd.x[1][i], abs(np.diag(stack[i]))[:3], rtol=1e-9)
+    assert all(np.isnan(part[1]).all() for part in svd.x) and np.isnan(svd.residual[1])
+    result = sketching.nystrom(stack, 12, rng=0)
+    expected = (Status.FIXED_STEPS, Status.NONFINITE_INPUT, Status.FIXED_STEPS, Status.BREAKDOWN)
+    assert tuple(result.statuses) == expected
+    np.testing.assert_allclose(result.x[1][0], np.diag(g), atol=1e-12)
+    empty = sketching.nystrom(stack[:0], 3, rng=0)
+    assert empty.status is Status.FIXED_STEPS and empty.x[0].shape == (0, 12, 3)
+
+
 def test_svd_edges():
     zero = sketching.randomized_svd(np.zeros((20, 30)), 3, check=True, rng=0)
     assert not zero.x[1].any() and zero.residual == 0

@@ -210,6 +210,27 @@ def test_edges():
     assert short.converged and short.precision.startswith("bf16")
 
 
+@pytest.mark.parametrize("metric", ["identity", "energy"])
+@pytest.mark.parametrize("sketch", ["gaussian-vector", "rows", "greedy", "count"])
+def test_data_of_any_size(sketch, metric):
+    a, b, _ = system(12, 12)
+    a, b = a.T @ a + np.eye(12), a.T @ b
+    options = {"sketch": sketch, "metric": metric, "maxiter": 20, "rng": 0}
+    expected = sketch_and_project(a, b, **options)
+    for size in (1e-300, 1e-160, 1e160, 1e300):
+        result = sketch_and_project(a * size, b * size, **options)
+        assert result.status is expected.status
+        np.testing.assert_allclose(result.x, expected.x, rtol=1e-6, atol=1e-9)
+        assert result.residual == pytest.approx(size * expected.residual)
+
+
+@pytest.mark.parametrize("sketch", ["kaczmarz", "greedy", "gaussian"])
+def test_a_right_hand_side_that_is_not_finite_spoils_no_other(sketch):
+    a, b, _ = system()
+    result = sketch_and_project(a, np.stack([b, b * np.nan]), sketch=sketch, rng=0)
+    assert tuple(result.statuses) == (Status.CONVERGED, Status.NONFINITE_INPUT)
+
+
 def test_wrong_arguments():
     a, b, _ = system()
     for options, error, message in (

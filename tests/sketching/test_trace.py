@@ -172,6 +172,23 @@ def test_edges(method):
     assert estimate(broken, products=10, method=method).status is Status.USER_FUNCTION
 
 
+@pytest.mark.parametrize("method", ["xtrace", "xnystrace", "hutch++", "hutchinson"])
+def test_every_matrix_of_a_stack_has_its_status(method):
+    g = np.diag(0.5 ** np.arange(12.0))
+    stack = np.stack([g, g * np.nan, g * 1e-300, -g])
+    result = sketching.estimate_trace(stack, products=8, method=method, rng=0)
+    plain = sketching.estimate_trace(g, products=8, method=method, rng=0)
+    last = Status.BREAKDOWN if method == "xnystrace" else Status.FIXED_STEPS
+    expected = (Status.FIXED_STEPS, Status.NONFINITE_INPUT, Status.FIXED_STEPS, last)
+    assert tuple(result.statuses) == expected
+    assert np.isnan(result.x[1]) and np.isnan(result.standard_error[1])
+    for i, size in ((0, 1), (2, 1e-300)):
+        assert result.x[i] / size == pytest.approx(float(plain.x), rel=1e-9)
+        found = result.standard_error[i] / size
+        assert found == pytest.approx(plain.standard_error, rel=1e-6, abs=1e-12)
+    assert sketching.estimate_trace(stack[:0], products=8, method=method).x.shape == (0,)
+
+
 def test_short_formats_keep_about_their_digits():
     a = np.diag(0.7 ** np.arange(60)).astype(np.float32)
     for precision, roundoff in (("bf16", 2.0**-8), ("fp16", 2.0**-11)):
