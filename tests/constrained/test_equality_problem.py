@@ -138,7 +138,7 @@ def test_arguments(given, error, message):
         ({"fun": lambda x: None}, "value", TypeError, "real number, got NoneType"),
         ({"fun": lambda x: "3"}, "value", TypeError, "real number, got str"),
         ({"fun": lambda x: x[0] * 1j}, "value", TypeError, "real number, got complex128"),
-        ({"con": lambda x: np.array(["3"] * 2)}, "constraints", TypeError, r"con\(x\) must hold"),
+        ({"con": lambda x: np.array(["a", "b"])}, "constraints", TypeError, r"con\(x\) must hold"),
         ({"con": lambda x: [[1], [1, 2]]}, "constraints", ValueError, r"con\(x\) must be a rect"),
         ({"con": lambda x: x[0]}, "constraints", ValueError, r"shape \(m,\), got shape \(\)"),
         ({"con": lambda x: None}, "constraints", TypeError, r"con\(x\) must be a numpy array"),

@@ -258,7 +258,7 @@ def test_values_whose_squares_overflow_end_in_a_status(method, sizes):
     result = sketched_newton(
         problem, np.array([-2.0, 0.5]), method=method, inner="exact", maxiter=5
     )
-    assert result.status in (Status.STAGNATED, Status.MAXITER)
+    assert result.status in (Status.STAGNATED, Status.MAXITER, Status.USER_FUNCTION)
 
 
 def test_what_is_returned_is_not_the_memory_of_the_caller():
