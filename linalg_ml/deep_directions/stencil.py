@@ -104,16 +104,17 @@ class GridPoisson:
 
     def apply(self, u):
         """Return A u for u of shape (..., *grid)."""
-        u = self.restrict(u)
-        return kernels(library(u)).grid_product(u, *self.coefficients(u))
+        return self._product(self.restrict(u), *self.coefficients(u))
 
     def energy(self, u, r):
         """Return A u, u^T A u and u^T r for u and r of shape (..., *grid), u zero in solids."""
         return kernels(library(u)).grid_energy(u, r, *self.coefficients(u))
 
     def matvec(self, x):
-        """Return A x for x of shape (..., n)."""
-        return self._flat(self.apply(self._folded(x)))
+        """Return A x for x of shape (..., n), finite in solids too."""
+        u = self._folded(x)
+        mask, diagonal, inner = self.coefficients(u)
+        return self._flat(self._product(u * mask, mask, diagonal, inner))
 
     rmatvec = matvec
 
@@ -162,6 +163,10 @@ class GridPoisson:
         matrix = coo_array((entries, places), shape=(self.unknowns, self.unknowns)).tocsr()
         matrix.eliminate_zeros()
         return matrix
+
+    @staticmethod
+    def _product(u, mask, diagonal, inner):
+        return kernels(library(u)).grid_product(u, mask, diagonal, inner)
 
     def _on_open(self):
         return self.diagonal[self.mask]
