@@ -1,5 +1,7 @@
 """Derivatives by the automatic differentiation of PyTorch and JAX."""
 
+from operator import is_
+
 from linalg_ml._core.namespace import library
 
 
@@ -12,33 +14,51 @@ class Derivatives:
     """The derivatives of f and c, and of their Lagrangian, by the library of x.
 
     Where the first derivatives are given, the Hessian is the derivative of those.
+
+    Parameters
+    ----------
+    problem : EqualityProblem
+        Its functions are those it has when a derivative is asked for.
     """
 
-    def __init__(self, fun, con, grad, jac):
-        self._fun, self._con, self._grad, self._jac = fun, con, grad, jac
-        self._compiled = {}
+    def __init__(self, problem):
+        self._problem = problem
+        self._compiled, self._compiled_from = {}, (None,) * 4
+
+    def __getstate__(self):
+        # Compiled functions cannot be pickled; they are made again where they are needed.
+        return {**vars(self), "_compiled": {}, "_compiled_from": (None,) * 4}
+
+    @property
+    def _functions(self):
+        problem = self._problem
+        return problem.fun, problem.con, problem.grad, problem.jac
+
+    def _value(self, x):
+        value = self._problem.fun(x)
+        return value.reshape(()) if getattr(value, "shape", ()) == (1,) else value
 
     def _lagrangian(self, x, lam):
-        return self._fun(x) + (lam * self._con(x)).sum()
+        return self._value(x) + (lam * self._problem.con(x)).sum()
 
     def _lagrangian_gradient(self, x, lam):
-        return self._grad(x) + (lam[:, None] * self._jac(x)).sum(0)
+        return self._problem.grad(x) + (lam[:, None] * self._problem.jac(x)).sum(0)
 
     @property
     def _has_first(self):
-        return self._grad is not None and self._jac is not None
+        return self._problem.grad is not None and self._problem.jac is not None
 
     def gradient(self, x):
         """Return the gradient of f."""
         if library(x) == "jax":
-            return self._jax("gradient", lambda jax: jax.grad(self._fun))(x)
-        return _torch_jacobian(self._fun, x, "fun")
+            return self._jax("gradient", lambda jax: jax.grad(self._value))(x)
+        return _torch_jacobian(self._value, x, "fun")
 
     def jacobian(self, x):
         """Return the Jacobian of c."""
         if library(x) == "jax":
-            return self._jax("jacobian", lambda jax: jax.jacrev(self._con))(x)
-        return _torch_jacobian(self._con, x, "con")
+            return self._jax("jacobian", lambda jax: jax.jacrev(self._problem.con))(x)
+        return _torch_jacobian(self._problem.con, x, "con")
 
     def hessian(self, x, lam):
         """Return the Hessian in x of f + lam^T c."""
@@ -49,10 +69,13 @@ class Derivatives:
                 )
             return self._jax("hessian", lambda jax: jax.hessian(self._lagrangian))(x, lam)
         if self._has_first:
-            return _torch_jacobian(lambda y: self._lagrangian_gradient(y, lam), x, "grad and jac")
-        return _torch_hessian(lambda y: self._lagrangian(y, lam), x)
+            gradient = self._lagrangian_gradient
+            return _torch_jacobian(lambda y: gradient(y, lam.clone()), x, "grad and jac")
+        return _torch_hessian(lambda y: self._lagrangian(y, lam.clone()), x)
 
     def _jax(self, name, make):
+        if not all(map(is_, self._functions, self._compiled_from)):
+            self._compiled, self._compiled_from = {}, self._functions
         if name not in self._compiled:
             import jax
 
@@ -64,7 +87,7 @@ def _torch_jacobian(function, x, name):
     """Return d function / d x, row by row; zeros where the value does not depend on x."""
     import torch
 
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller's mode
         y = x.detach().clone().requires_grad_()
         value = function(y)
         _refuse_constants(value, name)
@@ -78,7 +101,7 @@ def _torch_jacobian(function, x, name):
 def _torch_hessian(function, x):
     import torch
 
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
         y = x.detach().clone().requires_grad_()
         value = function(y)
         _refuse_constants(value, "fun and con")

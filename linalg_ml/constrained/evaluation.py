@@ -11,6 +11,7 @@ from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import generator
 from linalg_ml._core.result import UserFunctionError
 from linalg_ml._core.verdict import host
+from linalg_ml.constrained.problem import multiplier_array
 
 _NAMES = ("fun", "con", "grad", "jac")
 
@@ -59,9 +60,7 @@ class Evaluation:
         if multipliers is None:
             multipliers = self.xp.zeros(m, dtype=x0.dtype, device=self.plain.device)
         else:
-            multipliers = checks.array(multipliers, "multipliers")
-            checks.same_home(x0=x0, multipliers=multipliers)
-            checks.same_shape(multipliers, (m,), "multipliers")
+            multipliers = multiplier_array(multipliers, x0, m)
         self.n, self.m, self.multipliers0 = x0.shape[0], m, multipliers
         self.initial_residual = float("nan")
 

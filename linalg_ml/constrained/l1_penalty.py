@@ -78,7 +78,7 @@ class L1Penalty(NewtonTypeMethod):
         point = sound(state)
         h = problem.hessian(point, state.nit)
         known = shape.analyse(h, point.jacobian, problem, 0.0)
-        if known.smallest**2 < _FLOOR:
+        if known.smallest * known.smallest < _FLOOR:
             return near_singular(state, known)
         b = shape.shifted(h, known, problem, _CURVATURE, _FLOOR)
         system = KKTSystem(b, point, known, problem)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 from functools import partial
 
+from linalg_ml._core import checks
 from linalg_ml.constrained import geometry as shape
-from linalg_ml.constrained.inner import begin, improve
+from linalg_ml.constrained.inner import INNER_SOLVERS, begin, improve
 from linalg_ml.constrained.kkt_system import KKTSystem
 from linalg_ml.constrained.line_search import backtrack
 from linalg_ml.constrained.merit import Penalties, merit, merit_gradient
@@ -73,6 +74,24 @@ class SketchedNewton(NewtonTypeMethod):
     nu: float = 1.5
     theta: float = 1.0
 
+    def __post_init__(self):
+        checks.choice(self.inner, tuple(INNER_SOLVERS), "inner")
+        for name in ("block", "inner_maxiter"):
+            if getattr(self, name) is not None:
+                checks.count(getattr(self, name), name)
+        if self.accuracy != "bound":
+            checks.number(self.accuracy, "accuracy", above=0)
+        checks.choice(self.convexify, ("reflect", "shift", "none"), "convexify")
+        checks.choice(self.merit_hessian, ("lagrangian", "objective"), "merit_hessian")
+        checks.count(self.retries, "retries", minimum=0)
+        checks.number(self.threshold, "threshold")
+        for name in ("independence", "singular_below"):
+            checks.number(getattr(self, name), name, minimum=0)
+        for name in ("curvature", "eta1", "eta2", "delta", "theta"):
+            checks.number(getattr(self, name), name, above=0)
+        checks.number(self.beta, "beta", above=0, below=0.5)
+        checks.number(self.nu, "nu", above=1)  # or the penalties never change
+
     @classmethod
     def published(cls, inner="gaussian-vector", **changes):
         """Return the method as published: its Hessian modification, accuracy and rank test."""
@@ -96,7 +115,7 @@ class SketchedNewton(NewtonTypeMethod):
         h = problem.hessian(point, state.nit)
         bare = self.convexify == "none" and self.accuracy != "bound"
         known = None if bare else shape.analyse(h, point.jacobian, problem, self.independence)
-        if known is not None and known.smallest**2 < self.singular_below:
+        if known is not None and known.smallest * known.smallest < self.singular_below:
             return near_singular(state, known)
         penalties, extra, steps = state.penalties, 0.0, 0
         for left in range(self.retries if self._can_add(known) else 0, -1, -1):
@@ -139,6 +158,7 @@ class SketchedNewton(NewtonTypeMethod):
         """
         solution = begin(system)
         size, factor, stuck = solution.residual, 1.0, False
+        square = size * size  # infinite where size**2 would raise an OverflowError
         middle = h if self.merit_hessian == "lagrangian" else self._objective(problem, point)
         bound = self._bound(problem, point, h, b, known) if self.accuracy == "bound" else None
         if bound is not None:
@@ -159,7 +179,7 @@ class SketchedNewton(NewtonTypeMethod):
             step = system.step(solution.z)
             gradient = merit_gradient(point, middle, penalties, problem)
             slope = problem.dot(gradient, problem.xp.concat(step))
-            descends = slope <= -0.5 * penalties.eta2 * size**2
+            descends = slope <= -0.5 * penalties.eta2 * square
             limit = penalties.eta1 > _LARGEST_ETA1 or penalties.eta2 < _LEAST_ETA2
             if descends or limit:
                 return penalties, slope, step, solution.steps
@@ -183,13 +203,15 @@ class SketchedNewton(NewtonTypeMethod):
 
     def _bound(self, problem, point, h, b, known):
         """Return Psi, an upper bound of ||K^-1||, and Upsilon, the size of the derivatives."""
-        psi = 20 * max(problem.norm(b) ** 2, 1.0)
-        psi /= min(known.smallest**2, 1.0) * min(self.curvature, 1.0)
+        norm = problem.norm(b)
+        psi = 20 * max(norm * norm, 1.0)
+        psi /= min(known.smallest, 1.0) ** 2 * min(self.curvature, 1.0)
         return psi, max(problem.norm(point.jacobian), problem.norm(h), 1.0)
 
     def _tighten(self, penalties, delta, bound):
         """Return the penalties with the accuracy that they need, at most ``delta``."""
         psi, upsilon = bound
         needed = (0.5 - self.beta) * penalties.eta2
-        needed /= (1 + penalties.eta1 + penalties.eta2) * (upsilon * psi) ** 2
+        both = upsilon * psi
+        needed /= (1 + penalties.eta1 + penalties.eta2) * (both * both)
         return replace(penalties, delta=max(min(delta, needed), _LEAST_DELTA))

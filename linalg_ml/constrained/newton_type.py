@@ -140,7 +140,7 @@ def near_singular(state, known):
         state,
         outcome=Status.SINGULAR,
         reason=f"the Jacobian is close to rank-deficient at iterate {state.nit}: "
-        f"lambda_min(G G^T) = {known.smallest**2:.2g}",
+        f"lambda_min(G G^T) = {known.smallest * known.smallest:.2g}",
     )
 
 

@@ -1,16 +1,20 @@
 """Smooth problems with equality constraints, and their derivatives from wherever they come."""
 
+import numpy as np
+
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import (
-    asarray,
     astype,
     dtype_name,
     is_array,
+    is_complex,
     library,
     namespace,
     to_numpy,
 )
 from linalg_ml.constrained import autograd, differences
+
+_NOT_REAL = (str, bytes, complex, np.complexfloating)  # though float() takes some of them
 
 
 class EqualityProblem:
@@ -41,6 +45,9 @@ class EqualityProblem:
     comes from differences of the first derivatives where both are given, and otherwise from
     2 n^2 evaluations of f and c, with an error of about u^(1/2).
 
+    For JAX arrays the derivatives are compiled once for each problem: values that the functions
+    take from elsewhere must not change afterwards. Make a new problem for new ones.
+
     `check_derivatives` compares what is given with finite differences.
 
     Examples
@@ -65,7 +72,7 @@ class EqualityProblem:
                 raise TypeError(f"{name} must be a function or None, got {type(function).__name__}")
         self.fun, self.con = fun, con
         self.grad, self.jac, self.hess = grad, jac, hess
-        self._autograd = autograd.Derivatives(fun, con, grad, jac)
+        self._autograd = autograd.Derivatives(self)
 
     def __repr__(self):
         given = [name for name in ("grad", "jac", "hess") if getattr(self, name) is not None]
@@ -81,6 +88,8 @@ class EqualityProblem:
                 raise ValueError(f"fun(x) must return a number, got shape {tuple(value.shape)}")
             value = to_numpy(value).reshape(())
         try:
+            if isinstance(value, _NOT_REAL):
+                raise TypeError
             return float(value)
         except (TypeError, ValueError):
             raise TypeError(
@@ -165,13 +174,26 @@ def start_array(x0, name):
         raise ValueError(f"{name} must have shape (n,) with n > 0, got shape {tuple(x0.shape)}")
     if dtype_name(x0) not in ("float32", "float64"):
         raise TypeError(f"{name} must be float32 or float64, got {dtype_name(x0)}")
-    return x0
+    return own(x0, x0.dtype)
+
+
+def multiplier_array(multipliers, x, m):
+    """Return multipliers as an array of shape (m,) like ``x``."""
+    multipliers = checks.array(multipliers, "multipliers")
+    checks.same_home(x=x, multipliers=multipliers)
+    checks.same_shape(multipliers, (m,), "multipliers")
+    if is_complex(multipliers):
+        raise TypeError(f"multipliers must be real, got dtype {dtype_name(multipliers)}")
+    return own(multipliers, x.dtype)
 
 
 def _array(a, x, name, *, ndim=None, shape=None):
     """Return what a caller's function gave as an array like ``x``, or say what is wrong."""
     if isinstance(a, (list, tuple)) and library(x) == "numpy":
-        a = asarray(a, like=x, dtype=x.dtype)
+        try:
+            a = np.asarray(a)
+        except ValueError as error:
+            raise ValueError(f"{name} must be a rectangular array; {error}") from None
     if not is_array(a) or library(a) != library(x):
         came = f"{library(a)} array" if is_array(a) else type(a).__name__
         raise TypeError(f"{name} must be a {library(x)} array, as x is; got {came}")
@@ -182,4 +204,16 @@ def _array(a, x, name, *, ndim=None, shape=None):
         raise ValueError(f"{name} must have shape {shape}, got shape {tuple(a.shape)}")
     if "complex" in dtype_name(a):
         raise TypeError(f"{name} must be real, got dtype {dtype_name(a)}")
-    return astype(a, x.dtype)
+    try:
+        return own(a, x.dtype)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must hold real numbers; {error}") from None
+
+
+def own(a, dtype):
+    """Return a copy in memory that no function of the caller's writes to, out of autograd."""
+    if library(a) == "torch":
+        return a.detach().to(dtype, copy=True)
+    if library(a) in ("numpy", "cupy"):
+        return a.astype(dtype)
+    return astype(a, dtype)

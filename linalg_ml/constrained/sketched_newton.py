@@ -4,12 +4,12 @@ import numpy as np
 
 from linalg_ml._core import checks
 from linalg_ml._core.precision import Arithmetic
-from linalg_ml._core.solve import Method, check_limits, solve
+from linalg_ml._core.solve import check_limits, solve
 from linalg_ml.constrained.augmented_lagrangian import AugmentedLagrangian
 from linalg_ml.constrained.evaluation import Evaluation
-from linalg_ml.constrained.inner import INNER_SOLVERS
 from linalg_ml.constrained.l1_penalty import AdaptiveL1Penalty, ByrdCurtisNocedal
 from linalg_ml.constrained.newton_method import SketchedNewton
+from linalg_ml.constrained.newton_type import NewtonTypeMethod
 from linalg_ml.constrained.problem import as_problem, start_array
 
 _METHODS = {
@@ -177,7 +177,7 @@ def _method(method, inner, block):
     """Return the method from its name or itself."""
     given = {"inner": inner, "block": block}
     given = {name: value for name, value in given.items() if value is not None}
-    if isinstance(method, Method):
+    if isinstance(method, NewtonTypeMethod):
         if given:
             raise ValueError(f"method has parameters of its own, so it excludes {', '.join(given)}")
         return method
@@ -186,8 +186,4 @@ def _method(method, inner, block):
         if given:
             raise ValueError(f"method {method!r} uses GMRES, so it excludes {', '.join(given)}")
         return _BASELINES[method]()
-    if inner is not None:
-        checks.choice(inner, tuple(INNER_SOLVERS), "inner")
-    if block is not None:
-        given["block"] = checks.count(block, "block")
     return _METHODS[method](**given)

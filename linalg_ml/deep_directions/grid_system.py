@@ -82,7 +82,8 @@ class ModelSystem(LinearSystem):
     def energy(self, d, r):
         """Return A d, d^H A d and d^H r."""
         arithmetic = self.arithmetic
-        if self.grid is None or arithmetic.name not in ("fp32", "fp64"):
+        fused = arithmetic.name in ("fp32", "fp64") and not arithmetic.is_complex
+        if self.grid is None or not fused:
             ad, wide = self.a.matvec(d), arithmetic.wide
             energy, descent = arithmetic.kernels.dots(wide(d), [wide(ad), wide(r)])
             return ad, self._xp.real(energy) if arithmetic.is_complex else energy, descent

@@ -53,9 +53,11 @@ def find_model(model, operator):
             from linalg_ml.deep_directions.network import pretrained
 
             model = pretrained(operator)
-    if not callable(model):
+    if not callable(model) or isinstance(model, type):
         known = ", ".join(map(repr, MODELS))
-        raise TypeError(f"model must be one of {known} or a callable, got {type(model).__name__}")
+        is_class = isinstance(model, type)
+        came = f"the class {model.__name__}" if is_class else type(model).__name__
+        raise TypeError(f"model must be one of {known} or a callable, got {came}")
     prepare = getattr(model, "prepare", None)
     return model if prepare is None else prepare(operator)
 

@@ -8,6 +8,7 @@ from linalg_ml._core.namespace import (
     device_key,
     dtype_name,
     dtype_of,
+    is_complex,
     is_traced,
     library,
     namespace,
@@ -174,8 +175,16 @@ class Cycle(Model):
         self.levels, self.weights, self.precision = levels, weights, precision
         self._made = {}  # the compiled or assembled cycle, by library, dtype and device
 
+    def __getstate__(self):
+        # What was made for one machine is made again on another.
+        return {**vars(self), "_made": {}}
+
     def __call__(self, r):
         """Return the approximate solution of A u = r for r of shape (..., *grid)."""
+        r = checks.array(r, "r")
+        if is_complex(r):  # the cycle is linear, its numbers are real
+            xp = namespace(r)
+            return self(xp.real(r)) + 1j * self(xp.imag(r))
         grid = self.levels[0].mask.shape
         if tuple(r.shape[-len(grid) :]) != grid:
             raise ValueError(f"r must have shape (..., *{grid}), got {tuple(r.shape)}")

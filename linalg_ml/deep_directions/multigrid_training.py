@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from linalg_ml._core import checks
+from linalg_ml._core.random import generator
 from linalg_ml.deep_directions.multigrid import (
     JACOBI,
     LearnedMultigrid,
@@ -63,7 +64,8 @@ def contraction(operator, cycle, /, *, steps=5, skipped=3, rng=0):
     -------
     float
         Mean over the counted steps of log(||e_new||_A / ||e||_A) for e_new = e - cycle(A e):
-        negative where the iteration converges. It tends to the log of the spectral radius.
+        negative where the iteration converges, -inf where nothing of the error is left. It
+        tends to the log of the spectral radius.
 
     Examples
     --------
@@ -74,7 +76,12 @@ def contraction(operator, cycle, /, *, steps=5, skipped=3, rng=0):
     >>> [round(float(np.exp(rate)), 1) for rate in rates]
     [0.3, 0.1]
     """
-    rng = np.random.default_rng(rng)
+    checks.instance(operator, GridPoisson, "operator")
+    if not callable(cycle):
+        raise TypeError(f"cycle must be callable, got {type(cycle).__name__}")
+    skipped = checks.count(skipped, "skipped", minimum=0)
+    steps = checks.count(steps, "steps", minimum=skipped + 1)
+    rng = generator(rng)
     e = operator.restrict(rng.standard_normal(operator.grid))
     total = 0.0
     ae, energy, _ = operator.energy(e, e)
@@ -82,6 +89,8 @@ def contraction(operator, cycle, /, *, steps=5, skipped=3, rng=0):
         e = e - cycle(ae)
         before = energy
         ae, energy, _ = operator.energy(e, e)
+        if energy == 0:
+            return -math.inf
         if k >= skipped:
             total += math.log(max(energy, 1e-300) / before) / 2
         scale = 1 / math.sqrt(energy) if energy > 0 else 1.0
@@ -158,7 +167,14 @@ def train_multigrid(
     >>> found.losses[-1] < found.losses[0]
     True
     """
-    checks.choice(str(dimensions), ("2", "3"), "dimensions")
+    if dimensions not in (2, 3):
+        raise ValueError(f"dimensions must be 2 or 3, got {dimensions!r}")
+    if start is not None:
+        checks.instance(start, MultigridWeights, "start")
+        if start.dimensions != dimensions:
+            raise ValueError(f"start must hold numbers for {dimensions} dimensions, got {start}")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be callable, got {type(callback).__name__}")
     points = {2: 128, 3: 32}[dimensions] if points is None else checks.count(points, "points")
     settings = {
         "dimensions": dimensions,
@@ -261,7 +277,7 @@ class _Search:
         a = self.operators[k]
         cycle = model.prepare(a)
         if self.settings["objective"] == "contraction":
-            return contraction(a, cycle, rng=[self.settings["seed"], k])
+            return contraction(a, cycle, rng=np.random.default_rng([self.settings["seed"], k]))
         b = self.right_hand_sides[k]
         made = deep_conjugate_directions(a, b, model=cycle, steps=_STEPS)
         left = np.linalg.norm(a.restrict(b) - a.apply(made.x)) / np.linalg.norm(b)

@@ -11,6 +11,7 @@ from linalg_ml._core.namespace import (
     astype,
     device_key,
     dtype_name,
+    is_complex,
     is_traced,
     library,
     namespace,
@@ -116,7 +117,7 @@ class _Forward:
         return xp.concat([x, store(x * (1 - diagonal))], axis=-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # two networks are equal where they are one: weights are arrays
 class Network(Model):
     """A convolutional network as the model of `deep_conjugate_directions`.
 
@@ -165,7 +166,7 @@ class Network(Model):
     weights: dict = field(repr=False)
     precision: Any = "fp32"
     provenance: dict = field(default_factory=dict, repr=False)
-    _homes: dict = field(default_factory=dict, repr=False, compare=False)
+    _homes: dict = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self):
         checks.instance(self.architecture, Architecture, "architecture")
@@ -181,8 +182,9 @@ class Network(Model):
             if not np.all(np.isfinite(values)):
                 raise ValueError(f"weights[{name!r}] must be finite")
 
-    def __hash__(self):
-        return id(self)
+    def __getstate__(self):
+        # Weights that were put on one machine are put again on another.
+        return {**vars(self), "_homes": {}}
 
     def __call__(self, r):
         """Return directions for residuals r of shape (..., *grid), all cells being open."""
@@ -206,6 +208,9 @@ class Network(Model):
     def on(self, r, operator=None):
         """Return directions for r (..., *grid), in the solids and faces of an operator."""
         d = self.architecture.dimensions
+        r = checks.array(r, "r")
+        if is_complex(r):
+            raise TypeError(f"r must be real, got dtype {dtype_name(r)}: the network is")
         if r.ndim < d:
             raise ValueError(f"r must have shape (..., *grid) with {d} axes, got {tuple(r.shape)}")
         arithmetic, weights = self._at_home(r)

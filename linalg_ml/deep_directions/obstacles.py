@@ -39,8 +39,8 @@ def random_obstacles(grid, /, *, rng=None):
     >>> mask.shape, bool(mask.any())
     ((32, 32), True)
     """
-    if len(grid) not in (2, 3):
-        raise ValueError(f"grid must have 2 or 3 dimensions, got {tuple(grid)}")
+    if not isinstance(grid, (tuple, list)) or len(grid) not in (2, 3):
+        raise ValueError(f"grid must have 2 or 3 dimensions, got {grid!r}")
     grid = tuple(checks.count(n, "grid") for n in grid)
     rng = generator(rng)
     mask = np.ones(grid, bool)

@@ -123,6 +123,8 @@ def sine_mixtures(grid, count, /, *, weight=WEIGHT, theta=0.05, rng=None):
     >>> sine_mixtures((8, 8, 8), 2, rng=0).shape
     (2, 8, 8, 8)
     """
+    if not isinstance(grid, (tuple, list)) or not grid:
+        raise ValueError(f"grid must be a tuple of at least one int, got {grid!r}")
     grid = tuple(checks.count(n, f"grid[{i}]") for i, n in enumerate(grid))
     count = checks.count(count, "count", minimum=0)
     weight = checks.number(weight, "weight", above=0)

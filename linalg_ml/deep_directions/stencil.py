@@ -104,21 +104,25 @@ class GridPoisson:
 
     def apply(self, u):
         """Return A u for u of shape (..., *grid)."""
-        mask, diagonal, inner = self.coefficients(u)
-        return kernels(library(u)).grid_product(u * mask, mask, diagonal, inner)
+        return self._product(self.restrict(u), *self.coefficients(u))
 
     def energy(self, u, r):
         """Return A u, u^T A u and u^T r for u and r of shape (..., *grid), u zero in solids."""
         return kernels(library(u)).grid_energy(u, r, *self.coefficients(u))
 
     def matvec(self, x):
-        """Return A x for x of shape (..., n)."""
-        return self._flat(self.apply(self._folded(x)))
+        """Return A x for x of shape (..., n), finite in solids too."""
+        u = self._folded(x)
+        mask, diagonal, inner = self.coefficients(u)
+        return self._flat(self._product(u * mask, mask, diagonal, inner))
 
     rmatvec = matvec
 
     def restrict(self, u):
         """Return u of shape (..., *grid) with zeros in the solids, whatever stood there."""
+        if tuple(u.shape[u.ndim - self.dimensions :]) != self.grid:
+            sizes = ", ".join(map(str, self.grid))
+            raise ValueError(f"u must have shape (..., {sizes}), got {tuple(u.shape)}")
         xp = namespace(u)
         mask = self._home(u, "mask", lambda: asarray(self.mask.copy(), like=u))
         return xp.where(mask, u, xp.zeros_like(u))
@@ -159,6 +163,10 @@ class GridPoisson:
         matrix = coo_array((entries, places), shape=(self.unknowns, self.unknowns)).tocsr()
         matrix.eliminate_zeros()
         return matrix
+
+    @staticmethod
+    def _product(u, mask, diagonal, inner):
+        return kernels(library(u)).grid_product(u, mask, diagonal, inner)
 
     def _on_open(self):
         return self.diagonal[self.mask]
@@ -255,11 +263,15 @@ def _boolean(mask):
 
 def _coefficients(faces, grid):
     """Return the coefficients of all faces, one array per axis."""
-    if len(faces) != len(grid):
-        raise ValueError(f"faces must hold one array per axis, {len(grid)}, got {len(faces)}")
+    if not isinstance(faces, (tuple, list)) or len(faces) != len(grid):
+        came = len(faces) if isinstance(faces, (tuple, list)) else repr(faces)
+        raise ValueError(f"faces must hold one array per axis, {len(grid)}, got {came}")
     made = []
     for k, given in enumerate(faces):
-        values = np.array(to_numpy(given) if is_array(given) else given, dtype=np.float64)
+        values = np.array(to_numpy(given) if is_array(given) else given)
+        if values.dtype.kind in "cSUO":
+            raise TypeError(f"faces[{k}] must hold real numbers, got dtype {values.dtype}")
+        values = values.astype(np.float64)
         expected = tuple(size + (axis == k) for axis, size in enumerate(grid))
         checks.same_shape(values, expected, f"faces[{k}]")
         if not (np.isfinite(values).all() and (values >= 0).all()):

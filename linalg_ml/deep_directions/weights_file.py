@@ -1,9 +1,10 @@
 """Weights of networks in files: what stands in them, and what is refused."""
 
 import json
+import os
 import zipfile
 import zlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def load(path, /, *, precision="fp32"):
     >>> net.provenance["grid"], net.provenance["data"]
     (32, 'ritz')
     """
-    file = Path(path)
+    file = Path(checks.instance(path, (str, os.PathLike), "path"))
     if str(path) in shipped():
         file = FOLDER / f"{path}.npz"
     elif not file.is_file():
@@ -70,9 +71,10 @@ def load(path, /, *, precision="fp32"):
     header, weights = read(file, FORMAT)
     try:
         architecture = Architecture(**header["architecture"])
-        return Network(architecture, weights, precision, header["provenance"])
+        network = Network(architecture, weights, provenance=header["provenance"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{file} does not hold the network it says it holds: {error}") from error
+    return replace(network, precision=precision)
 
 
 def save(path, network, /):

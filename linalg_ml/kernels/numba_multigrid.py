@@ -7,6 +7,7 @@ loop asks where it is.
 """
 
 import itertools
+import threading
 
 import numpy as np
 
@@ -245,9 +246,15 @@ def multigrid_cycle(levels, weights, sweeps, like):
     gathering = () if d == 2 else (dtype(0.5),)
     finest, coarsest, inside = grids[0], grids[-1], (slice(1, -1),) * d
     pairs = list(itertools.pairwise(grids))
+    memory = threading.Lock()  # of the grids, which one thread at a time may use
 
     def cycle(r):
         out = np.empty(r.shape, r.dtype)
+        with memory:
+            pass_over(r, out)
+        return out
+
+    def pass_over(r, out):
         for index in np.ndindex(*r.shape[:-d]):
             np.multiply(r[index], finest.mask, out=finest.r[inside], casting="same_kind")
             for fine, coarse in pairs:
@@ -258,7 +265,6 @@ def multigrid_cycle(levels, weights, sweeps, like):
                 up(fine.r, fine.u, fine.arrays, *numbers, coarse.u, coarse.pulls, own, factor,
                    *fine.smoothing, *fine.moving)  # fmt: skip
             out[index] = finest.u[inside]
-        return out
 
     return cycle
 

@@ -53,3 +53,14 @@ def singular_values_argument(values, shape):
             f"got shape {values.shape}"
         )
     return values
+
+
+def stored(a, dtype, values, name):
+    """Return matrices made of ``values`` in ``dtype``, or raise where it has no such numbers."""
+    with np.errstate(over="ignore"):
+        made = a.astype(dtype)
+    vanished = np.any(a, axis=(-2, -1)) & ~np.any(made, axis=(-2, -1))
+    if np.any(vanished) or not np.all(np.isfinite(made)):
+        largest = np.max(np.abs(values))
+        raise ValueError(f"{name} must be of a size that {dtype} holds, got up to {largest:g}")
+    return made

@@ -16,6 +16,7 @@ from linalg_ml.problems.arguments import (
     dtype_argument,
     shape_argument,
     singular_values_argument,
+    stored,
     values_argument,
 )
 from linalg_ml.problems.matrices import adjoint, eigenvectors, named_spectrum, singular_vectors
@@ -104,15 +105,14 @@ def polar_problem(shape, singular_values, *, rng=None, dtype=np.float64):
             f"got {values.min():g}"
         )
     u, v = singular_vectors(shape, rng, dtype)
-    a = ((u * values[..., None, :]) @ adjoint(v)).astype(dtype)
+    a = stored((u * values[..., None, :]) @ adjoint(v), dtype, values, "singular_values")
     if dtype.itemsize < u.dtype.itemsize:
         u, values, vh = np.linalg.svd(a.astype(u.dtype), full_matrices=False)
         v = adjoint(vh)
     hermitian = (v * values[..., None, :]) @ adjoint(v)
     error = 0.0
     if a.size:
-        ratio = np.linalg.norm(values, axis=-1) / values.min(axis=-1)
-        error = 4 * float(np.finfo(np.float64).eps * np.max(ratio))
+        error = 4 * float(np.finfo(np.float64).eps * _largest_ratio(values))
     values = np.broadcast_to(values, (*shape[:-2], values.shape[-1])).copy()
     return PolarProblem(a, u @ adjoint(v), (hermitian + adjoint(hermitian)) / 2, values, error)
 
@@ -155,10 +155,15 @@ def sign_problem(eigenvalues, /, *, condition_of_eigenvectors=1.0, rng=None, dty
         a, sign = ((b + adjoint(b)) / 2 for b in (a, sign))
     error = 0.0
     if values.size:
-        size = np.abs(values)
-        ratio = np.linalg.norm(size, axis=-1) / size.min(axis=-1)
-        error = 4 * float(np.finfo(dtype).eps * condition**2 * np.max(ratio))
-    return SignProblem(a.astype(dtype), sign, values, error)
+        error = 4 * float(np.finfo(dtype).eps * condition**2 * _largest_ratio(np.abs(values)))
+    return SignProblem(stored(a, dtype, values, "eigenvalues"), sign, values, error)
+
+
+def _largest_ratio(sizes):
+    """Return the largest of ||sizes|| / min(sizes) in a stack, whatever their scale."""
+    _, exponent = np.frexp(sizes.max(axis=-1, keepdims=True))
+    sizes = np.ldexp(sizes, -exponent)
+    return np.max(np.linalg.norm(sizes, axis=-1) / sizes.min(axis=-1))
 
 
 def exact_polar_problem(shape, condition, *, spectrum="geometric", rng=None, dtype=np.float64):

@@ -14,6 +14,7 @@ from linalg_ml.problems.arguments import (
     dtype_argument,
     shape_argument,
     singular_values_argument,
+    stored,
     values_argument,
 )
 
@@ -92,6 +93,8 @@ def haar(n, columns=None, *, batch=(), rng=None, dtype=np.float64):
     columns = n if columns is None else checks.count(columns, "columns", minimum=0)
     if columns > n:
         raise ValueError(f"columns must be at most n = {n}, got {columns}")
+    if not isinstance(batch, (tuple, list)):
+        raise TypeError(f"batch must be a tuple of int, got {batch!r}")
     dtype = dtype_argument(dtype)
     wide = np.complex128 if dtype.kind == "c" else np.float64
     q, r = np.linalg.qr(gaussian((*batch, n, columns), rng=rng, dtype=wide))
@@ -161,7 +164,7 @@ def with_singular_values(shape, singular_values, *, rng=None, dtype=np.float64):
     shape, dtype, rng = shape_argument(shape), dtype_argument(dtype), generator(rng)
     values = singular_values_argument(singular_values, shape)
     u, v = singular_vectors(shape, rng, dtype)
-    return ((u * values[..., None, :]) @ adjoint(v)).astype(dtype)
+    return stored((u * values[..., None, :]) @ adjoint(v), dtype, values, "singular_values")
 
 
 def singular_vectors(shape, rng, dtype):
@@ -227,7 +230,7 @@ def symmetric_with_eigenvalues(eigenvalues, /, *, rng=None, dtype=np.float64):
     wide = np.complex128 if dtype.kind == "c" else np.float64
     q = haar(values.shape[-1], batch=values.shape[:-1], rng=rng, dtype=wide)
     a = (q * values[..., None, :]) @ adjoint(q)
-    return ((a + adjoint(a)) / 2).astype(dtype)
+    return stored((a + adjoint(a)) / 2, dtype, values, "eigenvalues")
 
 
 def with_eigenvalues(eigenvalues, /, *, condition_of_eigenvectors=10.0, rng=None, dtype=np.float64):
@@ -259,7 +262,7 @@ def with_eigenvalues(eigenvalues, /, *, condition_of_eigenvectors=10.0, rng=None
     values = values_argument(eigenvalues, "eigenvalues", allow_complex=dtype.kind == "c")
     condition = checks.number(condition_of_eigenvectors, "condition_of_eigenvectors", minimum=1)
     x, inverse = eigenvectors(values.shape, condition, generator(rng), dtype)
-    return ((x * values[..., None, :]) @ inverse).astype(dtype)
+    return stored((x * values[..., None, :]) @ inverse, dtype, values, "eigenvalues")
 
 
 def eigenvectors(shape, condition, rng, dtype):

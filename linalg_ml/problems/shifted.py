@@ -79,9 +79,13 @@ def shifted_systems(a, count, /, *, shape=(2.0, 6.0), low=-0.15, width=0.6, rng=
     from scipy.sparse import csr_array
 
     count = checks.count(count, "count", minimum=0)
+    if not isinstance(shape, (tuple, list)) or len(shape) != 2:
+        raise ValueError(f"shape must hold two numbers, got {shape!r}")
     p, q = (checks.number(value, "shape", above=0) for value in shape)
     low, width = checks.number(low, "low"), checks.number(width, "width", minimum=0)
     a = csr_array(a, dtype=np.float64)
+    if a.ndim != 2 or a.shape[0] != a.shape[1]:
+        raise ValueError(f"a must have shape (n, n), got shape {a.shape}")
     rows = np.repeat(np.arange(a.shape[0]), np.diff(a.indptr))
     diagonal = np.flatnonzero(rows == a.indices)
     if diagonal.size != a.shape[0]:

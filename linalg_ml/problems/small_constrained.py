@@ -55,6 +55,15 @@ class SmallConstrainedProblem:
         f, c = self._jets(x)
         return f.hessian + sum(weight * jet.hessian for weight, jet in zip(lam, c, strict=True))
 
+    def __getstate__(self):
+        # The formulas of the collection are lambdas, which cannot be pickled but looked up.
+        known = self.name in _PROBLEMS and self.formula is _PROBLEMS[self.name][2]
+        return {**vars(self), "formula": None} if known else vars(self)
+
+    def __setstate__(self, state):
+        formula = state["formula"] or _PROBLEMS[state["name"]][2]
+        vars(self).update({**state, "formula": formula})
+
     def _jets(self, x):
         f, c = self.formula(*variables(x))
         # A constant has no derivatives of its own.

@@ -1,5 +1,6 @@
 """Derivatives of a problem, given, by automatic differentiation and by differences."""
 
+import pickle
 import re
 
 import numpy as np
@@ -135,6 +136,10 @@ def test_arguments(given, error, message):
     [
         ({"fun": lambda x: x}, "value", ValueError, r"fun\(x\) must return a number, got shape"),
         ({"fun": lambda x: None}, "value", TypeError, "real number, got NoneType"),
+        ({"fun": lambda x: "3"}, "value", TypeError, "real number, got str"),
+        ({"fun": lambda x: x[0] * 1j}, "value", TypeError, "real number, got complex128"),
+        ({"con": lambda x: np.array(["a", "b"])}, "constraints", TypeError, r"con\(x\) must hold"),
+        ({"con": lambda x: [[1], [1, 2]]}, "constraints", ValueError, r"con\(x\) must be a rect"),
         ({"con": lambda x: x[0]}, "constraints", ValueError, r"shape \(m,\), got shape \(\)"),
         ({"con": lambda x: None}, "constraints", TypeError, r"con\(x\) must be a numpy array"),
         ({"con": lambda x: x[None]}, "constraints", ValueError, r"shape \(m,\), got shape \(1, 3"),
@@ -155,3 +160,70 @@ def test_hessian_is_symmetric():
     problem = EqualityProblem(fun, con_of(np.stack), hess=lambda x, lam: np.triu(np.ones((3, 3))))
     h = problem.hessian(X, LAM)
     np.testing.assert_array_equal(h, h.T)
+
+
+def test_functions_may_write_into_the_same_memory_at_every_call():
+    """As programs that spare allocations do; a value once returned must stay."""
+
+    def reused(function, shape):
+        memory = np.zeros(shape)
+        return lambda *arguments: np.copyto(memory, function(*arguments)) or memory
+
+    problem = EqualityProblem(
+        fun,
+        reused(con_of(np.stack), 2),
+        grad=reused(grad, 3),
+        jac=reused(jac, (2, 3)),
+        hess=reused(hess, (3, 3)),
+    )
+    assert check_derivatives(problem, X, multipliers=LAM).correct
+
+
+@pytest.mark.parametrize("library", ["torch", "jax"])
+def test_a_value_of_shape_one_is_differentiated(library):
+    pytest.importorskip(library)
+    module = pytest.importorskip({"torch": "torch", "jax": "jax.numpy"}[library])
+    x, lam = (module.asarray(a.astype(np.float32)) for a in (X, LAM))
+    plain = EqualityProblem(fun, con_of(module.stack))
+    problem = EqualityProblem(lambda x: fun(x)[None], con_of(module.stack))
+    np.testing.assert_array_equal(problem.gradient(x), plain.gradient(x))
+    np.testing.assert_array_equal(problem.hessian(x, lam), plain.hessian(x, lam))
+
+
+@pytest.mark.parametrize("library", ["torch", "jax"])
+def test_derivatives_are_those_of_the_functions_of_now(library):
+    pytest.importorskip(library)
+    module = pytest.importorskip({"torch": "torch", "jax": "jax.numpy"}[library])
+    x = module.asarray(X.astype(np.float32))
+    problem = EqualityProblem(fun, con_of(module.stack))
+    before = problem.gradient(x)
+    problem.fun = lambda x: 2 * fun(x)
+    np.testing.assert_array_equal(problem.gradient(x), 2 * before)
+
+
+def quadratic(x):
+    return x[0] ** 2 + x[1]
+
+
+def last(x):
+    return x[2:]
+
+
+def test_a_compiled_problem_is_pickled():
+    jnp = pytest.importorskip("jax.numpy")
+    x = jnp.asarray(X.astype(np.float32))
+    problem = EqualityProblem(quadratic, last)
+    before = problem.gradient(x)
+    copied = pickle.loads(pickle.dumps(problem))
+    np.testing.assert_array_equal(copied.gradient(x), before)
+
+
+def test_derivatives_in_the_inference_mode_of_torch():
+    """Nothing is recorded there, which must not be taken for derivatives of zero."""
+    torch = pytest.importorskip("torch")
+    problem = EqualityProblem(fun, con_of(torch.stack))
+    with torch.inference_mode():
+        x, lam = torch.tensor(X), torch.tensor(LAM)
+        found = problem.gradient(x), problem.jacobian(x), problem.hessian(x, lam)
+    for a, reference in zip(found, (grad(X), jac(X), hess(X, LAM)), strict=True):
+        np.testing.assert_allclose(a.numpy(), reference, atol=1e-14)

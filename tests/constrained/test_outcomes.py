@@ -7,6 +7,7 @@ import pytest
 
 from linalg_ml import EqualityProblem, Status, sketched_newton
 from linalg_ml.constrained import SketchedNewton
+from linalg_ml.krylov.minres import MinimalResiduals
 from linalg_ml.problems import small_constrained_problem
 
 HS7 = small_constrained_problem("HS7")
@@ -141,7 +142,9 @@ def test_start_that_is_not_finite():
         ((HS7, HS7.x0), {"method": "sqp"}, ValueError, "method must be one of"),
         ((HS7, HS7.x0), {"block": 0}, ValueError, "block must be at least 1"),
         ((HS7, HS7.x0), {"multipliers": np.ones(2)}, ValueError, r"multipliers must have shape"),
+        ((HS7, HS7.x0), {"multipliers": [1j]}, TypeError, "multipliers must be real"),
         ((HS7, HS7.x0), {"steps": 3, "atol": 1.0}, ValueError, "steps"),
+        ((HS7, HS7.x0), {"method": MinimalResiduals()}, TypeError, "method must be one of"),
         (
             (HS7, HS7.x0),
             {"method": SketchedNewton(), "inner": "minres"},
@@ -219,3 +222,64 @@ def test_relative_tolerance_is_relative_to_the_start():
     result = sketched_newton(HS7, HS7.x0, rtol=1e-3, history=True)
     assert result.residual <= 1e-3 * result.history[0]["residual"]
     assert "0.025" in result.criterion
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"inner": "blocks"}, ValueError, "inner must be one of"),
+        ({"block": 0}, ValueError, "block must be at least 1"),
+        ({"inner_maxiter": 0.5}, TypeError, "inner_maxiter must be an integer"),
+        ({"accuracy": "bounds"}, TypeError, "accuracy must be a number"),
+        ({"convexify": "reflected"}, ValueError, "convexify must be one of"),
+        ({"merit_hessian": "f"}, ValueError, "merit_hessian must be one of"),
+        ({"retries": -1}, ValueError, "retries must be at least 0"),
+        ({"eta1": -1.0}, ValueError, "eta1 must be > 0"),
+        ({"beta": 0.7}, ValueError, "beta must be < 0.5"),
+        ({"nu": 1.0}, ValueError, "nu must be > 1"),
+    ],
+)
+def test_parameters_of_the_method(parameters, error, message):
+    with pytest.raises(error, match=message):
+        SketchedNewton(**parameters)
+
+
+@pytest.mark.parametrize("method", ["recommended", "published"])
+@pytest.mark.parametrize("sizes", [(1e300, 1.0), (1.0, 1e300)])
+def test_values_whose_squares_overflow_end_in_a_status(method, sizes):
+    f, c = sizes
+    problem = EqualityProblem(
+        lambda x: f * (x[0] + x[1]),
+        lambda x: c * np.array([x @ x - 2]),
+        grad=lambda x: np.full(2, f),
+        jac=lambda x: 2 * c * x[None],
+        hess=lambda x, lam: 2 * c * lam[0] * np.eye(2),
+    )
+    result = sketched_newton(
+        problem, np.array([-2.0, 0.5]), method=method, inner="exact", maxiter=5
+    )
+    assert result.status in (Status.STAGNATED, Status.MAXITER, Status.USER_FUNCTION)
+
+
+def test_what_is_returned_is_not_the_memory_of_the_caller():
+    x, lam = HS7.x0.copy(), np.ones(1)
+    for options in ({"maxiter": 0}, {"maxiter": 3, "rng": 0}):
+        result = sketched_newton(HS7, x, multipliers=lam, **options)
+        assert not np.shares_memory(result.x, x)
+        assert not np.shares_memory(result.multipliers, lam)
+    result = sketched_newton(changed(fun=lambda x: np.nan), x, multipliers=lam)
+    assert not np.shares_memory(result.x, x)
+
+
+def test_autograd_does_not_follow_the_iteration():
+    """A graph over all steps would keep all of their arrays."""
+    torch = pytest.importorskip("torch")
+    weight = torch.ones(2, dtype=torch.float64, requires_grad=True)
+    problem = EqualityProblem(lambda x: (weight * x).sum(), lambda x: (x @ (weight * x) - 2)[None])
+    for start in (torch.tensor([-2.0, 0.5], dtype=torch.float64), 1.5 * weight):
+        seen = []
+        result = sketched_newton(
+            problem, start, rng=0, callback=lambda p, seen=seen: seen.append(p.x)
+        )
+        assert result.converged
+        assert not any(a.requires_grad for a in (result.x, result.multipliers, *seen))

@@ -215,6 +215,8 @@ def test_what_is_refused():
         TypeError, match="model must be one of 'multigrid', 'network' or a callable"
     ):
         run(GRID, RHS, model=3)
+    with pytest.raises(TypeError, match="or a callable, got the class Model"):
+        run(GRID, RHS, model=Model)
     with pytest.raises(ValueError, match="did you mean 'multigrid'"):
         run(GRID, RHS, model="multgrid")
     with pytest.raises(ValueError, match="n_orth must be at least 0"):
@@ -232,3 +234,16 @@ def test_right_hand_sides_at_the_edge():
     RHS.setflags(write=False)
     run(GRID, RHS, x0=RHS)
     assert np.array_equal(RHS, before)
+
+
+@pytest.mark.parametrize("model", [identity, "multigrid"])
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+def test_complex_right_hand_sides_on_a_grid(model, dtype):
+    """The matrix is real, so real and imaginary parts are two systems."""
+    b = (RHS + 1j * RHS[::-1]).astype(dtype)
+    result = run(GRID, b, model=model)
+    assert result.converged
+    assert result.x.dtype == dtype
+    for part in ("real", "imag"):
+        alone = run(GRID, np.ascontiguousarray(getattr(b, part)), rtol=1e-6).x
+        np.testing.assert_allclose(getattr(result.x, part), alone, atol=1e-3 * np.abs(alone).max())

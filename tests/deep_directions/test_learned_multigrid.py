@@ -1,5 +1,8 @@
 """The learned multigrid: published counts, symmetry, positive definiteness, compiled passes."""
 
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -217,6 +220,26 @@ def test_a_cycle_is_used_again():
     assert np.array_equal(deep_conjugate_directions(a, b, model=LearnedMultigrid()).x, first.x)
 
 
+@pytest.mark.parametrize("weights", ["learned", "red-black"])
+def test_a_cycle_is_used_by_several_threads(weights):
+    a, _ = problem(256, 2, "box-neumann", "rand")
+    cycle = LearnedMultigrid(weights).prepare(a)
+    given = np.random.default_rng(1).standard_normal((12, *a.grid))
+    alone = [cycle(r) for r in given]
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(3):
+            for made, expected in zip(threads.map(cycle, given), alone, strict=True):
+                assert np.array_equal(made, expected)
+
+
+def test_a_cycle_that_was_used_is_pickled():
+    a, b = problem(64, 2, "box-neumann", "rand")
+    cycle = LearnedMultigrid().prepare(a)
+    result = deep_conjugate_directions(a, b, model=cycle)
+    again = pickle.loads(pickle.dumps(result)).method.model
+    assert np.array_equal(again(b), cycle(b))
+
+
 def test_single_precision_costs_no_accuracy():
     a, b = problem(64, 2, "box-neumann", "rand")
     result = deep_conjugate_directions(a, b, model=LearnedMultigrid(precision="fp32"), rtol=1e-12)
@@ -249,6 +272,8 @@ def test_what_is_refused():
         deep_conjugate_directions(np.eye(3), np.ones(3))
     with pytest.raises(ValueError, match=r"r must have shape \(\.\.\., \*\(8, 8, 8\)\)"):
         deep_conjugate_directions(flat, b, model=LearnedMultigrid().prepare(cube))
+    with pytest.raises(TypeError, match="r must hold floating-point numbers, got dtype int64"):
+        LearnedMultigrid().prepare(flat)(np.ones((8, 8), int))
     with pytest.raises(ValueError, match="weights must be one of 'learned', 'jacobi', 'red-black'"):
         LearnedMultigrid("trained")
     with pytest.raises(ValueError, match="coarsening must be one of"):

@@ -13,7 +13,7 @@ from linalg_ml.deep_directions import (
     random_obstacles,
     train_multigrid,
 )
-from linalg_ml.deep_directions.multigrid import JACOBI
+from linalg_ml.deep_directions.multigrid import GAUSS_SEIDEL, JACOBI, LEARNED
 
 
 def test_contraction_tends_to_the_spectral_radius():
@@ -24,6 +24,20 @@ def test_contraction_tends_to_the_spectral_radius():
     error = np.eye(a.unknowns) - f @ a.tosparse().toarray()
     radius = np.abs(np.linalg.eigvals(error)).max()
     assert contraction(a, cycle, steps=200, skipped=199) == pytest.approx(np.log(radius), rel=1e-3)
+
+
+def test_contraction_at_the_edge():
+    a = GridPoisson(np.ones((1, 1), bool))
+    assert contraction(a, lambda r: r / 4) == -np.inf  # the exact solution
+    cycle = LearnedMultigrid().prepare(a)
+    with pytest.raises(TypeError, match="operator must be GridPoisson, got ndarray"):
+        contraction(np.eye(4), cycle)
+    with pytest.raises(TypeError, match="cycle must be callable, got int"):
+        contraction(a, 3)
+    with pytest.raises(ValueError, match="steps must be at least 4, got 3"):
+        contraction(a, cycle, steps=3)
+    with pytest.raises(TypeError, match="rng must be None, an int or"):
+        contraction(a, cycle, rng="seed")
 
 
 @pytest.mark.parametrize("objective", ["steps", "contraction"])
@@ -62,6 +76,15 @@ def test_checkpoints_that_are_refused(tmp_path):
     path.write_text(path.read_text()[:40])
     with pytest.raises(ValueError, match="cannot be read"):
         train_multigrid(2, points=8, masks=1, evaluations=10, checkpoint=path)
+    for wrong in (LEARNED["masks"][3], GAUSS_SEIDEL):
+        with pytest.raises(ValueError, match="start must hold numbers for 2 dimensions"):
+            train_multigrid(2, start=wrong)
+    with pytest.raises(TypeError, match="start must be MultigridWeights, got tuple"):
+        train_multigrid(2, start=(1.0, 0.5))
+    with pytest.raises(ValueError, match="dimensions must be 2 or 3, got '2'"):
+        train_multigrid("2")
+    with pytest.raises(TypeError, match="callback must be callable, got int"):
+        train_multigrid(2, callback=3)
     with pytest.raises(ValueError, match="objective must be one of 'steps', 'contraction'"):
         train_multigrid(2, objective="speed")
 
@@ -73,5 +96,6 @@ def test_random_obstacles():
     assert all(np.array_equal(mask, open_cells(mask)) for mask in drawn)
     assert np.array_equal(drawn[7], random_obstacles((24, 30), rng=7))
     assert random_obstacles((8, 9, 10), rng=1).shape == (8, 9, 10)
-    with pytest.raises(ValueError, match="grid must have 2 or 3 dimensions"):
-        random_obstacles((8,))
+    for wrong in ((8,), 8):
+        with pytest.raises(ValueError, match="grid must have 2 or 3 dimensions"):
+            random_obstacles(wrong)

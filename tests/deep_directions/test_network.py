@@ -1,5 +1,6 @@
 """The networks: layers against a literal transcription, libraries, solids, precision."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -204,6 +205,10 @@ def test_wrong_networks_and_operators():
         deep_conjugate_directions(np.eye(4), np.ones(4), model=net)
     with pytest.raises(ValueError, match=r"r must have shape \(\.\.\., \*grid\) with 2 axes"):
         net(np.ones(4))
+    with pytest.raises(TypeError, match="r must hold floating-point numbers, got dtype int64"):
+        net(np.ones((8, 8), int))
+    with pytest.raises(TypeError, match="r must be real, got dtype complex128"):
+        deep_conjugate_directions(box(), np.ones((12, 12), complex), model=net)
     with pytest.raises(ValueError, match=r"one array for each layer; odd: head\.weights"):
         Network(SMALL, {k: v for k, v in net.weights.items() if k != "head.weights"})
     with pytest.raises(ValueError, match=r"weights\['head.weights'\] must have shape"):
@@ -218,3 +223,29 @@ def test_wrong_networks_and_operators():
         Architecture(levels=0)
     with pytest.raises(ValueError, match="upsampling must be one of"):
         Architecture(upsampling="cubic")
+
+
+def test_a_changed_copy_forgets_what_was_prepared(rng):
+    net, r = network(SMALL), rng.standard_normal((8, 8))
+    other = {name: 2 * values for name, values in net.weights.items()}
+    net(r)
+    for change in ({"precision": "bf16"}, {"weights": other}):
+        changed = replace(net, **change)
+        fresh = Network(**{"architecture": SMALL, "weights": net.weights, **change})
+        assert np.array_equal(changed(r), fresh(r))
+
+
+def test_networks_are_equal_to_themselves_alone():
+    net = network(SMALL)
+    assert net == net
+    assert net != network(SMALL)
+    assert net in [network(SMALL), net]
+
+
+def test_a_network_that_was_used_is_pickled_without_what_it_prepared(rng):
+    net = network(SMALL)
+    r = rng.standard_normal((8, 8))
+    before = pickle.dumps(net)
+    made = net(r)
+    assert pickle.dumps(net) == before
+    assert np.array_equal(pickle.loads(before)(r), made)

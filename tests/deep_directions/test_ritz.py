@@ -70,6 +70,9 @@ def test_wrong_arguments():
         ritz_mixtures(a, 3, steps=17)
     with pytest.raises(ValueError, match="weight must be > 0"):
         ritz_mixtures(a, 3, weight=0)
+    for wrong in ((), 4):
+        with pytest.raises(ValueError, match="grid must be a tuple of at least one int"):
+            sine_mixtures(wrong, 3)
     with pytest.raises(ValueError, match=r"grid\[1\] must be at least 1, got 0"):
         sine_mixtures((4, 0), 3)
     with pytest.raises(ValueError, match="count must be at least 0, got -1"):

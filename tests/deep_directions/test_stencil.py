@@ -99,6 +99,22 @@ def test_other_solvers_take_it():
     assert a.apply(result.x.reshape(16, 16)) == pytest.approx(b, abs=1e-8)
 
 
+def test_values_in_solids_are_not_read(xp):
+    a = grid(16, 2, "box-neumann")
+    u = np.random.default_rng(3).standard_normal((16, 16)).astype(np.float32)
+    expected = a.apply(u)
+    u[~a.mask] = np.nan
+    np.testing.assert_allclose(xp.to_numpy(a.apply(xp.array(u))), expected, atol=1e-5)
+
+
+def test_arrays_of_another_shape_are_refused():
+    a = grid(16, 2, "box-neumann")
+    for function in (a.apply, a.restrict):
+        for shape in ((16,), (16, 1), (8, 8), (16, 16, 2)):
+            with pytest.raises(ValueError, match=r"u must have shape \(\.\.\., 16, 16\), got"):
+                function(np.ones(shape))
+
+
 def test_masks_that_are_refused():
     with pytest.raises(ValueError, match="mask must leave an open cell, but all 16 are solid"):
         GridPoisson(np.zeros((4, 4), bool))
@@ -110,6 +126,10 @@ def test_masks_that_are_refused():
         GridPoisson(np.ones((4, 4), bool), solids="Neuman")
     with pytest.raises(ValueError, match=r"faces\[1\] must have shape \(4, 5\)"):
         GridPoisson(np.ones((4, 4), bool), faces=[np.ones((5, 4)), np.ones((4, 4))])
+    with pytest.raises(ValueError, match=r"faces must hold one array per axis, 2, got 1\.5"):
+        GridPoisson(np.ones((4, 4), bool), faces=1.5)
+    with pytest.raises(TypeError, match=r"faces\[0\] must hold real numbers, got dtype complex128"):
+        GridPoisson(np.ones((4, 4), bool), faces=[1j * np.ones((5, 4)), np.ones((4, 5))])
     with pytest.raises(ValueError, match="not negative"):
         GridPoisson(np.ones((4, 4), bool), faces=[-np.ones((5, 4)), np.ones((4, 5))])
 

@@ -95,7 +95,11 @@ def test_contents_that_do_not_fit(saved):
 
 
 def test_wrong_arguments(saved, tmp_path):
-    _, network = saved
+    path, network = saved
+    with pytest.raises(ValueError, match=r"^precision must be one of"):
+        deep_directions.load(path, precision="int8")
+    with pytest.raises(TypeError, match="path must be str or PathLike, got int"):
+        deep_directions.load(3)
     with pytest.raises(ValueError, match=r"path must end in \.npz"):
         deep_directions.save(tmp_path / "net.pt", network)
     with pytest.raises(TypeError, match="network must be Network, got dict"):

@@ -1,6 +1,7 @@
 """Problems with constraints: exact derivatives, published starting residuals and optima."""
 
 import importlib.util
+import pickle
 
 import numpy as np
 import pytest
@@ -141,3 +142,11 @@ def test_the_same_problems_in_s2mpj():
         np.testing.assert_allclose(ours.con(x), theirs.con(x)[order], rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(ours.jac(x), theirs.jac(x)[order], rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(ours.hess(x, lam), theirs.hess(x, there), rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["HS6", "logistic", "control"])
+def test_problems_are_pickled(name):
+    problem = PROBLEMS[name]
+    copied = pickle.loads(pickle.dumps(problem))
+    assert copied.shape == problem.shape
+    np.testing.assert_array_equal(copied.grad(problem.x0), problem.grad(problem.x0))

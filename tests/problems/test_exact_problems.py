@@ -54,6 +54,17 @@ def test_polar_error_bounds_the_distance_to_the_factor_of_the_stored_matrix(cond
     assert problem.error < 1e-13 * condition
 
 
+@pytest.mark.parametrize("size", [2.0**1000, 2.0**-1000])
+def test_errors_do_not_depend_on_the_size(size):
+    """Not even where squares overflow, or vanish."""
+    values = np.array([-1.0, 0.5, 0.25])
+    for draw, given in (
+        (lambda s: problems.polar_problem((4, 3), s, rng=0), abs(values)),
+        (lambda s: problems.sign_problem(s, condition_of_eigenvectors=10, rng=0), values),
+    ):
+        assert draw(size * given).error == draw(given).error > 0
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("condition", [1, 50])
 def test_signs_are_signs(condition, dtype):
@@ -139,6 +150,18 @@ def test_exact_problems_differ_by_seed_and_repeat_with_it():
         (
             lambda: problems.polar_problem((2, 2), [1.0, 0.0]),
             "singular_values must be > 0 .*not unique.*got 0",
+        ),
+        (
+            lambda: problems.polar_problem((2, 2), [1e200, 1.0], dtype="float32"),
+            r"singular_values must be of a size that float32 holds, got up to 1e\+200",
+        ),
+        (
+            lambda: problems.polar_problem((2, 2), [1e-200, 1e-201], dtype="float32"),
+            "singular_values must be of a size that float32 holds, got up to 1e-200",
+        ),
+        (
+            lambda: problems.sign_problem([1e200, -1.0], dtype="float32"),
+            r"eigenvalues must be of a size that float32 holds, got up to 1e\+200",
         ),
         (lambda: problems.sign_problem([1.0, 0.0]), "eigenvalues must not be 0"),
         (

@@ -1,5 +1,7 @@
 """Random matrices have the spectra asked for, in every dtype and as stacks."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.linalg import svdvals
@@ -207,6 +209,23 @@ def test_complex_eigenvalues_in_a_complex_matrix():
             lambda: problems.with_singular_values((3, 2), np.ones((4, 2))),
             ValueError,
             r"singular_values must broadcast to the batch \(\) of shape, got shape \(4, 2\)",
+        ),
+        *(
+            (
+                lambda draw=draw: draw([1e200, 1.0], dtype=np.float32),
+                ValueError,
+                "values must be of a size that float32 holds",
+            )
+            for draw in (
+                partial(problems.with_singular_values, (2, 2)),
+                problems.symmetric_with_eigenvalues,
+                problems.with_eigenvalues,
+            )
+        ),
+        (
+            lambda: problems.haar(3, batch=2),
+            TypeError,
+            "batch must be a tuple of int, got 2",
         ),
         (
             lambda: problems.symmetric_with_eigenvalues([1.0, np.nan]),

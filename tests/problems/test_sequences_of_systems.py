@@ -115,6 +115,10 @@ def test_mean_sweeps_over_the_published_sequence():
 def test_shifted_systems_need_a_whole_diagonal():
     with pytest.raises(ValueError, match="each diagonal entry once"):
         shifted_systems(scipy.sparse.csr_array([[0.0, 1.0], [1.0, 2.0]]), 1)
+    with pytest.raises(ValueError, match=r"a must have shape \(n, n\), got shape \(2, 3\)"):
+        shifted_systems(scipy.sparse.csr_array(np.ones((2, 3))), 1)
+    with pytest.raises(ValueError, match="shape must hold two numbers, got 3"):
+        shifted_systems(delsq(numgrid("S", 4)), 1, shape=3)
 
 
 def test_heat_equation_step():
