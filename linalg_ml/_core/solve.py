@@ -312,7 +312,7 @@ class _Loop:
             if reason is Status.CONVERGED:
                 exact = self.measure(exact=True)
                 if verdict.confirm(exact):
-                    own = either(own, method.verify(problem, self.state, arithmetic))
+                    own = either(own, self.verified(True))
                 elif verdict.hopeless:
                     reason = Status.STAGNATED
                 else:
@@ -371,6 +371,7 @@ class _Loop:
         """
         if exact is None:
             exact = self.measure(exact=True)
+            own = either(own, self.verified(verdict.meets(exact)))
         self.residual = exact["residual"]
         if own is not None and (own is Status.CONVERGED or self.method.rule):
             self.criterion = self.method.rule or self.method.criterion
@@ -383,6 +384,13 @@ class _Loop:
         return worst(self.statuses.flat)
 
     # Parts -----------------------------------------------------------------------------------
+
+    def verified(self, met):
+        """Return what the method finds on a second look where the targets are met."""
+        if not np.any(met):
+            return None
+        found = self.method.verify(self.problem, self.state, self.arithmetic)
+        return found if found is None or type(met) is bool else np.where(met, found, None)
 
     def advance(self, steps, goal):
         """Make at most so many steps; return how many."""

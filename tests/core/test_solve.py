@@ -179,6 +179,8 @@ def test_verify_may_withdraw_a_success():
     result = run(Doubtful(), rtol=0.1)
     assert result.status is Status.SINGULAR and not result.success and result.nit == 4
     assert run(Doubtful(), rtol=0.1, maxiter=2).status is Status.MAXITER
+    stopped = run(Doubtful(), rtol=0.1, callback=lambda progress: progress.nit == 4)
+    assert stopped.status is Status.SINGULAR  # though the target was met at that moment
 
 
 @dataclass(frozen=True)
