@@ -69,7 +69,7 @@ class SketchedProblem:
         rng = generator(rng)
         sketch = embedding(kind, (self.size, m), rng=rng)
         arithmetic.count("sketches")
-        sketched = self._sketch(a, sketch)
+        sketched = self._sketch(a, sketch, b)
         norm_b = host(self._exact.norm(self._exact.enter(b)))
         explicit = isinstance(self.a, (DenseOperator, SparseOperator))
         norm = host(self.wide.frobenius(sketched)) if explicit else 1.0
@@ -91,14 +91,14 @@ class SketchedProblem:
     def _columns(self, b):
         return self.wide.xp.reshape(b, (-1, b.shape[-1])).mT
 
-    def _sketch(self, a, sketch):
+    def _sketch(self, a, sketch, b):
         if is_sparse(a):
             product = sketch @ a
             product = product.toarray() if is_sparse(product) else product
             return self.wide.enter(product)
         if isinstance(self.a, DenseOperator):
             return sketch.multiply(self.wide.enter(checks.array(a, "a")), self.wide)
-        rows = asarray(sketch.toarray(), like=self.b, dtype=self.arithmetic.dtype)
+        rows = asarray(sketch.toarray(), like=b, dtype=self.arithmetic.dtype)
         product = self.wide.enter(self.a.rmatvec(rows))  # A^H S^T, row by row
         return self.wide.xp.conj(product) if self.wide.is_complex else product
 
