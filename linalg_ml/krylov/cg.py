@@ -188,7 +188,11 @@ def cg(
     ends as STAGNATED where that no longer helps. The residual can be brought down to about
     u ||A|| ||x|| with u the unit roundoff of the precision, so bf16 gives a relative residual
     below 0.1 only for well-conditioned A. Where p^H A p or r^H M r is not positive, A or M is
-    not positive definite, and the status is BREAKDOWN.
+    not positive definite, and the status is BREAKDOWN. The residual of an ill-conditioned system
+    may stay above its least for many times n steps, while the energy norm of the error falls in
+    each: only where neither falls for n steps (100 at least, 200 at most in a short format) is
+    the status STAGNATED. A residual that grows by 1 / u belongs to a singular A and a b out of its
+    range, and the status is DIVERGED.
 
     References
     ----------
