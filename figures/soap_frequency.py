@@ -39,9 +39,10 @@ def draw(records):
             left.errorbar(list(best), means, yerr=[low, high], **kwargs)
         memory = [held for _, held in best.values()]
         right.errorbar(memory, means, yerr=[low, high], linestyle="none", **kwargs)
+        side = {"xytext": (-5, 2), "ha": "right"} if method == "shampoo" else {"xytext": (5, 2)}
         for period, x, y in zip(best, memory, means, strict=True):
             if period:
-                right.annotate(str(period), (x, y), (5, 2), textcoords="offset points", fontsize=6)
+                right.annotate(str(period), (x, y), textcoords="offset points", fontsize=6, **side)
     periods = sorted({r["period"] for r in records} - {0})
     left.set(xscale="log", xlabel="steps between two refreshes",
              ylabel="validation loss, nats per image", title="seldom refreshed")  # fmt: skip
@@ -52,8 +53,7 @@ def draw(records):
     handles, labels = right.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     steps = records[0]["steps"]
-    figure.suptitle(f"SOAP suffers less than Shampoo from refreshing seldom ({steps} steps)",
-                    fontsize=10)  # fmt: skip
+    figure.suptitle(f"What refreshing seldom costs SOAP and Shampoo ({steps} steps)", fontsize=10)
     return figure
 
 
