@@ -39,9 +39,10 @@ def draw(records):
         ax.set(xlabel="state of the hidden weights (KiB)", ylabel=f"{name} loss")
         if field == "train_loss":
             ax.set_yscale("log")
-            ax.set_yticks([0.01, 0.02, 0.05])
-            ax.yaxis.set_major_formatter("{x:g}")
-            ax.yaxis.set_minor_formatter("")
+            if min(r["train_loss"] for r in records) > 1e-3:  # less than a decade or two
+                ax.set_yticks([0.01, 0.02, 0.05])
+                ax.yaxis.set_major_formatter("{x:g}")
+                ax.yaxis.set_minor_formatter("")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5)
     figure.suptitle("Memory against loss", fontsize=10)
