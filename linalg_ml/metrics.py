@@ -4,6 +4,7 @@ import numpy as np
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import to_numpy
+from linalg_ml._core.units import power_of_two
 
 
 @np.errstate(all="ignore")
@@ -93,7 +94,7 @@ def backward_error(a, x, h, /, *, side="right"):
     checks.same_shape(x, a.shape, "x")
     order = a.shape[-1 if side == "right" else -2]
     checks.same_shape(h, (*a.shape[:-2], order, order), "h")
-    scale = _power_of_two(a)
+    scale = _toward_one(a)
     a, h = a * scale, h * scale
     gap = _frobenius(a - (x @ h if side == "right" else h @ x))
     return np.where(gap == 0, 0.0, gap / _frobenius(a))[()]
@@ -105,12 +106,11 @@ def _double(a, name):
 
 
 def _frobenius(a):
-    scale = _power_of_two(a)
+    scale = _toward_one(a)
     return np.linalg.norm(a * scale, axis=(-2, -1)) / scale[..., 0, 0]
 
 
-def _power_of_two(a):
+def _toward_one(a):
     """Return for each matrix what brings its largest entry near one and rounds nothing."""
     largest = np.max(np.abs(a), axis=(-2, -1), keepdims=True, initial=0.0)
-    exponent = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
-    return np.ldexp(1.0, np.clip(-exponent, -1022, 1022))
+    return 1 / power_of_two(largest, 1022)

@@ -3,14 +3,12 @@
 import numpy as np
 
 from linalg_ml._core import checks
-from linalg_ml._core.namespace import asarray, dtype_name, is_traced, namespace
+from linalg_ml._core.namespace import dtype_name, is_traced
 from linalg_ml._core.operators import DenseOperator, SparseOperator, operator
 from linalg_ml._core.precision import Arithmetic
+from linalg_ml._core.units import beside, largest_exponent, power_of_two
 from linalg_ml._core.verdict import host
 from linalg_ml.krylov.preconditioner import Preconditioner
-
-# The powers of two that the type of b holds, whatever the device does with subnormal numbers.
-_LARGEST_EXPONENT = {"float16": 14, "float64": 1000, "complex128": 1000}
 
 
 class LinearSystem:
@@ -48,8 +46,8 @@ class LinearSystem:
         self.factor, self.size = 1.0, norm
         if not is_traced(b):
             self.size = host(norm)
-            self.factor = power_of_two(self.size, _LARGEST_EXPONENT.get(dtype_name(b), 120))
-        self.b = arithmetic.enter(self._exact_b / columns(self.factor, self._exact_b))
+            self.factor = power_of_two(self.size, largest_exponent(dtype_name(b)))
+        self.b = arithmetic.enter(self._exact_b / beside(self.factor, self._exact_b))
         self._m = None if M is None else self._preconditioner(M, b)
 
     def _preconditioner(self, M, b):
@@ -72,14 +70,14 @@ class LinearSystem:
         checks.same_home(b=self.b, x0=x0)
         checks.same_shape(x0, self.b.shape, "x0")
         x0 = self._exact.enter(x0)
-        x = self.arithmetic.enter(x0 / columns(self.factor, x0))
+        x = self.arithmetic.enter(x0 / beside(self.factor, x0))
         x = xp.where(self.is_zero[..., None], zero, x)
         return x, self.residual(x)
 
     def output(self, x):
         """Return x as the caller gets it: in the type of b, not scaled, in memory of its own."""
         x = self.arithmetic.leave(x)
-        return x * columns(self.factor, x)
+        return x * beside(self.factor, x)
 
     def _exact_residual(self, x):
         return self._exact_b - self._exact_a.matvec(self._exact.enter(self.output(x)))
@@ -87,7 +85,7 @@ class LinearSystem:
     def residual(self, x):
         """Return b - A x for the iteration to go on with."""
         r = self._exact_residual(x)
-        return self.arithmetic.enter(r / columns(self.factor, r))
+        return self.arithmetic.enter(r / beside(self.factor, r))
 
     def exact_residual_norm(self, x):
         """Return ||b - A x||, recomputed from what the caller gave and gets."""
@@ -145,17 +143,3 @@ def check_shape(operator, b, name):
 def hint_at_columns(b, n):
     """Say what to do where the right-hand sides of a system of order n stand in columns."""
     return f"; vectors are rows, (..., {n}): pass b.T" if b.ndim == 2 and b.shape[0] == n else ""
-
-
-def columns(values, like):
-    """Return one number per vector, of the host, in a form that multiplies vectors like these."""
-    if type(values) is float:
-        return values
-    return asarray(values[..., None], like=like, dtype=namespace(like).real(like).dtype)
-
-
-def power_of_two(size, largest):
-    """Return the power of two next above each size; 1 where that is not a positive number."""
-    exponent = np.clip(np.frexp(size)[1], -largest, largest)
-    power = np.where(np.isfinite(size) & (np.asarray(size) > 0), np.ldexp(1.0, exponent), 1.0)
-    return float(power) if type(size) is float else power

@@ -5,10 +5,10 @@ from functools import cached_property
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import asarray, astype, dtype_name, is_array
+from linalg_ml._core.units import ordinary_exponent
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.leading_pairs import Products
 from linalg_ml.low_rank.row_blocks import count_true, largest_entry, observed_norm
-from linalg_ml.sketching.units import ordinary_exponent, within
 
 _MOST = 1000  # a power of two and its inverse that doubles can hold
 
@@ -41,10 +41,10 @@ class RobustProblem:
         self.mask = observed
         self.describe(m)
         self.norm = observed_norm(self)  # ||P M||_F, P the projection on what is observed
-        exponent = ordinary_exponent(self.norm, self.wide)
+        exponent = ordinary_exponent(self.norm, self.wide.name)
         self.unit = math.ldexp(1.0, exponent)
         # What exceeds the range of doubles keeps its place among numbers in the same unit.
-        self.objective_unit = math.ldexp(1.0, within(self.degree * exponent, _MOST))
+        self.objective_unit = math.ldexp(1.0, max(-_MOST, min(self.degree * exponent, _MOST)))
         if exponent:
             self.given, self.norm = self.given / self.unit, self.norm / self.unit
 

@@ -5,9 +5,9 @@ from functools import cached_property
 
 from linalg_ml._core import checks
 from linalg_ml._core.namespace import astype
+from linalg_ml._core.units import ordinary_exponent
 from linalg_ml._core.verdict import host
 from linalg_ml.low_rank.square import square_fold, square_reshape
-from linalg_ml.sketching.units import ordinary_exponent
 
 
 class TensorProblem:
@@ -38,7 +38,7 @@ class TensorProblem:
         self.given = self.wide.enter(t)
         self.lam, self.ranks = lam, ranks
         self.norm = self.size(self.data)  # ||P T||_F
-        exponent = ordinary_exponent(self.norm, self.wide)
+        exponent = ordinary_exponent(self.norm, self.wide.name)
         self.unit = math.ldexp(1.0, exponent)
         if exponent:
             self.given, self.norm = self.given / self.unit, self.norm / self.unit

@@ -187,7 +187,7 @@ def _solve(a, method, arithmetic, rng):
     xp, n = arithmetic.xp, a.shape[-1]
     exact = arithmetic.at_least_fp32(a)
     size = float(arithmetic.kernels.frobenius(a))
-    scale = power_of_two(size, n, a)
+    scale = unit_of_eigenvalues(size, n, a)
     division = Division(method, arithmetic, exact, n, size / scale, rng)
     if not math.isfinite(size):
         lost = a * float("nan")
@@ -235,7 +235,7 @@ def total(*accounts):
     return {name: sum(account.get(name, 0) for account in accounts) for name in names}
 
 
-def power_of_two(size, n, a):
+def unit_of_eigenvalues(size, n, a):
     """Return the power of two near the root mean square of the eigenvalues, as a float.
 
     Dividing by it rounds nothing, and brings the entries where 16-bit formats are at ease.

@@ -9,9 +9,9 @@ from linalg_ml._core import checks
 from linalg_ml._core.namespace import dtype_name, namespace
 from linalg_ml._core.result import Status
 from linalg_ml._core.solve import Method
+from linalg_ml._core.units import beside, largest_exponent, power_of_two
 from linalg_ml._core.verdict import host
 from linalg_ml.krylov.krylov_method import DEFAULT_RTOL
-from linalg_ml.krylov.linear_system import columns, power_of_two
 from linalg_ml.relaxation.adaptive import improved, stage
 
 # Norms of b that are left as they are, by precision; others are scaled to about 1.
@@ -43,8 +43,8 @@ class RelaxationProblem:
         sizes = np.asarray(self.norm)
         sizes = sizes[(sizes > 0) & (sizes < np.inf)]
         if sizes.size and not low < sizes.min() <= sizes.max() < high:
-            self.factor = power_of_two(self.norm, 1000 if exact.name == "fp64" else 120)
-            entered = entered / columns(self.factor, entered)
+            self.factor = power_of_two(self.norm, largest_exponent(exact.name))
+            entered = entered / beside(self.factor, entered)
         self._exact_arithmetic = exact
         self.matrix = self.exact = matrix.under(arithmetic)
         if exact is arithmetic:
@@ -65,10 +65,10 @@ class RelaxationProblem:
         shape = (*self.norm.shape, n) if hasattr(self.norm, "shape") else (n,)
         checks.same_shape(x0, shape, "x0")
         if self.is_scaled:
-            x0 = x0 / columns(self.factor, x0)
+            x0 = x0 / beside(self.factor, x0)
         if self.zero_solves_zero:
             xp = namespace(x0)
-            x0 = xp.where(columns(self.norm, x0) == 0, xp.zeros_like(x0), x0)
+            x0 = xp.where(beside(self.norm, x0) == 0, xp.zeros_like(x0), x0)
         return self.matrix.enter(self.arithmetic.enter(x0))
 
     @property
@@ -79,7 +79,7 @@ class RelaxationProblem:
     def rounding_floor(self, x):
         """Return u ||D x||, about what rounding x leaves of ||b - A x||."""
         wide = self.arithmetic.wide
-        size = host(self.arithmetic.norm(wide(self.matrix.times_diagonal(wide(x)))))
+        size = host(self.arithmetic.norm(self.matrix.times_diagonal(wide(x))))
         return self._scaled(self.arithmetic.unit_roundoff * size)
 
     def residual_norm(self, x):
@@ -98,7 +98,7 @@ class RelaxationProblem:
     def output(self, x):
         """Return x in the ordering and the type of the caller."""
         x = self.arithmetic.leave(self.matrix.leave(x))
-        return x * columns(self.factor, x) if self.is_scaled else x
+        return x * beside(self.factor, x) if self.is_scaled else x
 
 
 @dataclass

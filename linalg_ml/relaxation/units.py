@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linalg_ml.krylov.linear_system import power_of_two
+from linalg_ml._core.units import power_of_two
 
 # Data between 1 / safe and safe stay as they are: sums of fourth powers of them are in range.
 _SAFE = {"fp64": 1e50, "fp32": 1e5}

@@ -8,15 +8,14 @@ from linalg_ml._core.namespace import (
     is_array,
     is_sparse,
     namespace,
-    real_dtype,
     to_numpy,
 )
 from linalg_ml._core.operators import DenseOperator, SparseOperator, operator
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import normal
 from linalg_ml._core.result import Status, worst
+from linalg_ml._core.units import beside, ordinary_exponent
 from linalg_ml._core.verdict import host
-from linalg_ml.sketching.units import ordinary_exponents
 
 
 class NotFiniteError(ArithmeticError):
@@ -76,27 +75,21 @@ class BlockProducts:
         if not self.is_explicit:
             return
         given, norms = self._operator, np.asarray(host(self.frobenius()))
-        exponents = ordinary_exponents(norms, self.wide)
+        exponents = ordinary_exponent(norms, self.wide.name)
         if len(self.shape) > 2 and not np.isfinite(norms).all():
             self.spoilt = ~np.isfinite(norms)
             kept = asarray(~self.spoilt[..., None, None], like=given.a)
             given.a = self.wide.xp.where(kept, given.a, self.wide.xp.zeros_like(given.a))
-        if exponents.any():
+        if np.any(exponents):
             self.units = np.ldexp(1.0, exponents)
-            given.a = given.a / (
-                self._beside(self.units, given.a) if norms.ndim else self.units[()]
-            )
-
-    def _beside(self, numbers, x):
-        """Return host numbers, one for each matrix, in the library and with the axes of ``x``."""
-        numbers = numbers.reshape(numbers.shape + (1,) * (x.ndim - numbers.ndim))
-        return asarray(numbers, like=x, dtype=real_dtype(x))
+            unit = beside(self.units, given.a) if norms.ndim else self.units[()]
+            given.a = given.a / unit
 
     def out(self, *values):
         """Return what grows with the matrix as the caller has it, for those that are finite."""
         return self.sound(
             *(
-                value if np.all(self.units == 1) else value * self._beside(self.units, value)
+                value if np.all(self.units == 1) else value * beside(self.units, value)
                 for value in values
             )
         )
@@ -106,7 +99,7 @@ class BlockProducts:
         if not self.spoilt.any():
             return values
         blank = np.where(self.spoilt, np.nan, 1.0)
-        return tuple(value * self._beside(blank, value) for value in values)
+        return tuple(value * beside(blank, value) for value in values)
 
     def statuses(self, status):
         """Return the worst status, and those of all matrices of a stack or None.

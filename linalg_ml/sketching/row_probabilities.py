@@ -6,9 +6,9 @@ from linalg_ml._core import checks
 from linalg_ml._core.namespace import is_sparse, to_numpy
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.random import generator, normal
+from linalg_ml._core.units import ordinary_exponent
 from linalg_ml._core.verdict import host
 from linalg_ml.sketching.embeddings import embedding
-from linalg_ml.sketching.units import ordinary_exponent
 
 
 @np.errstate(all="ignore")
@@ -67,7 +67,7 @@ def row_probabilities(a, /, *, by="leverage", rng=None):
     size = host(arithmetic.frobenius(x))
     if not 0 < size < np.inf:
         raise ValueError("a must be finite and not zero")
-    exponent = ordinary_exponent(size, arithmetic)
+    exponent = ordinary_exponent(size, arithmetic.name)
     x = x / 2.0**exponent if exponent else x
     if by == "leverage":
         m, n = x.shape

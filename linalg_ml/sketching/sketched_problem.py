@@ -73,7 +73,7 @@ class SketchedProblem:
         norm_b = host(self._exact.norm(self._exact.enter(b)))
         explicit = isinstance(self.a, (DenseOperator, SparseOperator))
         norm = host(self.wide.frobenius(sketched)) if explicit else 1.0
-        self.units = SystemUnits(norm, norm_b, self.wide)
+        self.units = SystemUnits(norm, norm_b, self.wide.name)
         self.a, self._exact_a = map(self.units.of_matrix, (self.a, self._exact_a))
         # A right-hand side that is not finite must not spoil the others.
         self._spoilt = ~np.isfinite(norm_b) if np.ndim(norm_b) else not np.isfinite(norm_b)

@@ -35,7 +35,7 @@ class SketchedSystem:
         self.b, self._exact_b = self.wide.enter(b), self._exact.enter(b)
         self._norm_a = self._norm()
         norm_b = host(self._exact.norm(self._exact_b)) if b.shape[-1] else 0.0
-        self.units = SystemUnits(self._norm_a, norm_b, self.wide)
+        self.units = SystemUnits(self._norm_a, norm_b, self.wide.name)
         self.a, self._exact_a = map(self.units.of_matrix, (self.a, self._exact_a))
         self.b, self._exact_b = self.units.of_b(self.b), self.units.of_b(self._exact_b)
         self.rng = generator(rng)
