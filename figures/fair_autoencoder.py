@@ -7,9 +7,9 @@ CAPTION = (
     "An autoencoder of handwritten digits. Left: loss on other digits (nats per image) at the end "
     "of the whole schedule, after tuning with the same number of runs for every optimizer and "
     "length; means of fresh seeds, bars from least to most. Middle: the steps AdamW would need "
-    "for that loss, over the steps taken (both printed above), by the law through its three "
-    "lengths, or by straight lines where they follow none. Right: the best loss against the runs "
-    "of the search."
+    "for that loss, over the steps taken (both printed), by the law through its three lengths, or "
+    "by straight lines where they follow none; a star where that is beyond its longest run, "
+    "infinity below the limit of the law. Right: the best loss against the runs of the search."
 )
 
 

@@ -1,5 +1,6 @@
 """Panels about optimizers compared after equal tuning."""
 
+from math import isfinite
 from statistics import fmean
 
 from figures.style import PALETTE, groups
@@ -129,22 +130,38 @@ def draw_ends(ax, losses, law):
 
 
 def draw_speedups(ax, losses, law):
-    """Draw the steps AdamW would need for the same loss over those taken."""
+    """Draw the steps AdamW would need for the same loss over those taken.
+
+    A star marks what the law says beyond the longest run of AdamW, a hatched bar a loss that no
+    number of steps reaches by it.
+    """
     names = [name for name in losses if name != BASELINE]
     lengths = sorted({d for name in names for d in losses[name]})
+    speedups = {
+        (name, d): law.steps(fmean(values)) / d
+        for name in names
+        for d, values in losses[name].items()
+    }
+    end = max([1.0, *(v for v in speedups.values() if isfinite(v))])
     width = 0.8 / len(lengths)
-    for place, steps in enumerate(lengths):
-        values = [law.steps(fmean(losses[name][steps])) / steps for name in names]
-        at = [k + (place - (len(lengths) - 1) / 2) * width for k in range(len(names))]
-        colors = [LOOKS[name][1] for name in names]
-        bars = ax.bar(at, values, width=0.92 * width, color=colors, alpha=(0.55, 1.0)[place % 2])
-        ax.bar_label(bars, [f"{v:.2f}\nat {steps}" for v in values], fontsize=6, padding=1)
-    ax.axhline(1.0, color=BLACK, linewidth=1, linestyle="--")
-    ax.set_xticks(range(len(names)), [LOOKS[name][0].replace(", ", ",\n") for name in names],
-                  rotation=0 if len(names) < 5 else 30)  # fmt: skip
-    ax.set(ylabel="AdamW's steps to the same loss / steps", title="speed-up over AdamW")
-    ax.margins(y=0.18)
-    ax.grid(False, axis="x")
+    for (name, d), value in speedups.items():
+        rank = lengths.index(d)
+        place = names.index(name) + (rank - (len(lengths) - 1) / 2) * width
+        bar = ax.barh(place, min(value, end), height=0.92 * width, color=LOOKS[name][1],
+                      alpha=(0.55, 1.0)[rank % 2])  # fmt: skip
+        if not isfinite(value):
+            bar[0].set(hatch="////", edgecolor="white", linewidth=0)
+        star = "*" if d * value > max(losses[BASELINE]) else ""
+        number = f"{value:.2f}{star}" if isfinite(value) else r"$\infty$"
+        ax.annotate(f"{number} at {d}", (min(value, end), place), xytext=(2, 0), fontsize=6,
+                    textcoords="offset points", va="center",
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5})  # fmt: skip
+    ax.axvline(1.0, color=BLACK, linewidth=1, linestyle="--")
+    ax.set_yticks(range(len(names)), [LOOKS[name][0].replace(", ", ",\n") for name in names])
+    ax.set(xlabel="AdamW's steps to the same loss / steps", title="speed-up over AdamW",
+           xlim=(0, 1.5 * end))  # fmt: skip
+    ax.invert_yaxis()
+    ax.grid(False, axis="y")
 
 
 def draw_tuning(ax, records, steps):
