@@ -3,7 +3,7 @@
 from math import isfinite
 from statistics import fmean
 
-from figures.style import PALETTE, groups
+from figures.style import PAGE, PALETTE, groups, new_figure
 
 BLUE, VERMILION, GREEN, PINK, SKY, ORANGE, BLACK, _ = PALETTE
 # optimizer: label, colour, marker
@@ -19,6 +19,36 @@ LOOKS = {
     "torch-muon": ("torch.optim.Muon", ORANGE, "<"),
 }
 BASELINE = "adamw"
+
+
+_CAPTION = (
+    "Left: loss on {held_back} at the end of the whole schedule, after tuning with the same number "
+    "of runs for every optimizer and length; means of fresh seeds, bars from least to most. "
+    "Middle: the steps AdamW would need for that loss, over the steps taken (both printed), by the "
+    "law through its three lengths, or by straight lines where they follow none; a star where that "
+    "is beyond its longest run, infinity below the limit of the law. Right: the best loss against "
+    "the runs of the search."
+)
+
+
+def caption(model, held_back):
+    """Return what stands below the picture of a model."""
+    return f"{model} {_CAPTION.format(held_back=held_back)}"
+
+
+def draw_comparison(records, unit):
+    """Draw the three panels, for losses in a unit."""
+    losses = ends(records)
+    law = baseline(losses[BASELINE])
+    figure, axes = new_figure(PAGE, 3.1, columns=3)
+    left, middle, right = axes.flat
+    draw_ends(left, losses, law)
+    left.set(ylabel=f"validation loss, {unit}")
+    draw_speedups(middle, losses, law)
+    draw_tuning(right, records, min(losses[BASELINE]))
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5)
+    return figure
 
 
 def ends(records):
