@@ -1,5 +1,7 @@
 """Error of trace estimators against the products they spend."""
 
+import math
+
 import numpy as np
 
 from experiments.study import Study
@@ -47,7 +49,7 @@ def compute(cell, context):
             "worst": errors.max(),
             "root_mean_square": spread,
             "claimed": claims,
-            "claimed_over_true": claims / spread,
+            "claimed_over_true": claims / spread if spread else math.nan,  # exact
         }
 
 
