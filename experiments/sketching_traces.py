@@ -50,6 +50,7 @@ def compute(cell, context):
             "root_mean_square": spread,
             "claimed": claims,
             "claimed_over_true": claims / spread if spread else math.nan,  # exact
+            "above_rounding": bool(spread > len(a) * np.finfo(float).eps),
         }
 
 

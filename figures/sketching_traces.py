@@ -25,6 +25,7 @@ def draw(records):
     ticks = ticks[:: 1 + len(ticks) // 8]
     for axis, (name, title) in zip(axes.flat, TITLES.items(), strict=True):
         for method, rows in groups(spectra[name], "method").items():
+            rows = [r for r in rows if r["used"] < r["order"]]  # from there on the trace is exact
             x = [r["used"] for r in rows]
             axis.plot(x, [r["root_mean_square"] for r in rows], **look(method))
             claim = look(method, label=None, marker=None, linewidth=0.7, alpha=0.8)

@@ -48,10 +48,10 @@ def estimate_trace(a, /, *, products, method="xtrace", like=None, precision=None
     -------
     Result
         ``x``: the estimate, of shape (...) and the dtype of ``a``. ``standard_error``: its
-        standard deviation as the scatter of the samples shows it (host numbers), 0 where the
-        trace was computed. ``counts["matvecs"]`` are the products spent. The status is
-        FIXED_STEPS: nothing was tested; or BREAKDOWN where "xnystrace" saw that A is not
-        positive semidefinite.
+        standard deviation as the scatter of the samples shows it, which sees no rounding (host
+        numbers), 0 where the trace was computed. ``counts["matvecs"]`` are the products spent.
+        The status is FIXED_STEPS: nothing was tested; or BREAKDOWN where "xnystrace" saw that A
+        is not positive semidefinite.
 
     Raises
     ------
