@@ -358,7 +358,12 @@ def _step_alone(leafwise, params, grads, states):
 
 
 def _plain(value):
-    """Return a tensor without axes on the host as a number, anything else as it is."""
+    """Return a tensor without axes on the host as a number, and a list, which may change, copied.
+
+    Anything else is returned as it is.
+    """
+    if isinstance(value, list):
+        return list(value)
     if isinstance(value, torch.Tensor) and value.ndim == 0 and value.device.type == "cpu":
         return value.item()
     return value

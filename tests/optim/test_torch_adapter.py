@@ -257,6 +257,21 @@ def test_schedulers_change_the_rate():
         adapter.SGD(params, lr=optim.constant(0.1))
 
 
+def test_a_list_that_is_changed_in_place_takes_effect():
+    ends = []
+    for betas in ([0.9, 0.99], (0.5, 0.99)):
+        params = parameters()
+        optimizer = adapter.AdamW(params, lr=0.05, betas=[0.9, 0.99])
+        run(optimizer, params, 2)
+        if isinstance(betas, list):
+            optimizer.param_groups[0]["betas"][0] = 0.5
+        else:
+            optimizer.param_groups[0]["betas"] = betas
+        run(optimizer, params, 2, start=3)
+        ends.append(params)
+    assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
+
+
 def test_momentum_that_begins_and_ends():
     """Beside PyTorch, with hyperparameters changed between steps."""
     ends = []
