@@ -117,6 +117,14 @@ def matmul_precision(mode):
     return _switched(wanted, before, autocast)
 
 
+def own_types(a):
+    """Return a context in which products with ``a`` are in the types of their operands."""
+    kind = a.device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        return torch.autocast(kind, enabled=False)
+    return nullcontext()
+
+
 @contextmanager
 def _switched(wanted, before, autocast):
     """Set the precision; restore it, and what was set for each backend alone."""

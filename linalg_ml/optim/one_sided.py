@@ -163,8 +163,8 @@ def _of_size(rms, a, arithmetic):
         return a
     m, n = a.shape[-2:]
     size, xp = arithmetic.frobenius(a), arithmetic.xp
-    factor = rms * (m * n) ** 0.5 / xp.where(size > 0, size, xp.ones_like(size))
-    return a * factor[..., None, None]
+    size = xp.where(size > 0, size, xp.ones_like(size))[..., None, None]
+    return rms * (m * n) ** 0.5 * (a / size)  # the reciprocal of a fading mean may overflow
 
 
 def asgo(

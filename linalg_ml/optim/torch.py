@@ -49,6 +49,7 @@ _EXAMPLE = """\
 ...     optimizer.step()
 >>> bool((weight[0] ** 2).sum() < loss)
 True"""
+_AT_ONCE = 2**22  # entries of parameters whose steps are in memory together, before they are made
 _CLASSES = {known.__name__: known for known in (Schedule, Precision)}  # of hyperparameters
 
 
@@ -138,10 +139,10 @@ class LeafwiseOptimizer(torch.optim.Optimizer):
                 state.update(leafwise.init(param))
             quick = param.device.type == "cpu" and fits(leafwise.rule, param, param.grad)
             (together if quick else alone).append((param, param.grad, state))
-        if together:
-            step_in_place(leafwise, *map(list, zip(*together, strict=True)))
-        if alone:
-            _step_alone(leafwise, *map(list, zip(*alone, strict=True)))
+        for part in _parts(together):
+            step_in_place(leafwise, *map(list, zip(*part, strict=True)))
+        for part in _parts(alone):
+            _step_alone(leafwise, *map(list, zip(*part, strict=True)))
 
     def state_dict(self):
         """Return the state and the hyperparameters, all that `load_state_dict` needs.
@@ -330,6 +331,19 @@ def optimizer_class(constructor, name, base=LeafwiseOptimizer, texts=(_PARAMS, _
     )
 
 
+def _parts(held):
+    """Yield lists of consecutive (parameter, ...) of at most `_AT_ONCE` entries, or of one."""
+    part, entries = [], 0
+    for one in held:
+        if part and entries + one[0].numel() > _AT_ONCE:
+            yield part
+            part, entries = [], 0
+        part.append(one)
+        entries += one[0].numel()
+    if part:
+        yield part
+
+
 def _step_alone(leafwise, params, grads, states):
     """Make the step by the pure functions, and write what they return where it belongs."""
     finite = None
@@ -344,7 +358,12 @@ def _step_alone(leafwise, params, grads, states):
 
 
 def _plain(value):
-    """Return a tensor without axes on the host as a number, anything else as it is."""
+    """Return a tensor without axes on the host as a number, and a list, which may change, copied.
+
+    Anything else is returned as it is.
+    """
+    if isinstance(value, list):
+        return list(value)
     if isinstance(value, torch.Tensor) and value.ndim == 0 and value.device.type == "cpu":
         return value.item()
     return value

@@ -212,6 +212,19 @@ def test_steps_that_do_not_depend_on_the_size_of_gradients(name, size):
     np.testing.assert_allclose(scaled, plain, atol=1e-7)
 
 
+@pytest.mark.parametrize("name", ["asgo", "dasgo"])
+def test_a_mean_that_fades_leaves_steps_finite(name):
+    """Gradients that stay zero, as of a unit that is never used, leave the smallest numbers."""
+    w = np.ones((4, 3), dtype=np.float32)
+    transform = getattr(optim, name)(lr=1.0, betas=(0.1, 0.9), weight_decay=0.0)
+    state = transform.init(w)
+    for t in range(50):
+        grad = np.random.default_rng(0).standard_normal((4, 3)) * (t == 0)
+        updates, state = transform.update(grad.astype(np.float32), state, w)
+        assert np.abs(updates).max() < 1.0
+    assert not state["params"]["mean"].any()
+
+
 def test_polargrad_scales_with_the_gradient_and_converges_linearly():
     rng = np.random.default_rng(0)
     target = rng.standard_normal((6, 4))

@@ -32,7 +32,7 @@ SETTINGS = {
 def walk(optimizer, w, first, last):
     """Make the steps first, ..., last of the perturbed problem."""
     for t in range(first, last + 1):
-        w.grad = torch.tensor(perturbed_gradient(w.detach().numpy(), t))
+        w.grad = torch.tensor(perturbed_gradient(w.detach().numpy(), t), dtype=w.dtype)
         optimizer.step()
 
 
@@ -64,6 +64,19 @@ def test_a_loaded_state_goes_on_bit_for_bit(name):
     wrong = torch.nn.Parameter(torch.zeros(5, 3, dtype=torch.float64))
     with pytest.raises(ValueError):
         make([wrong], **settings).load_state_dict(optimizer.state_dict())
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_autocast_does_not_reach_the_step(name):
+    make, settings = getattr(optim.torch, name), SETTINGS[name][1]
+    function, _ = SETTINGS[name]
+    outside, inside, partitioned = (torch.nn.Parameter(start().detach().float()) for _ in range(3))
+    walk(make([outside], **settings), outside, 1, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        walk(make([inside], **settings), inside, 1, 4)
+        transform = optim.partition({"all": function(**settings)}, lambda path, array: "all")
+        walk(optim.torch.TransformOptimizer([partitioned], transform), partitioned, 1, 4)
+    assert torch.equal(inside, outside) and torch.equal(partitioned, outside)
 
 
 def test_groups_have_settings_of_their_own():

@@ -5,6 +5,7 @@ import inspect
 import io
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from linalg_ml import optim
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
 
+from linalg_ml.optim import adam_family, torch_distributed, torch_lora  # noqa: E402
 from linalg_ml.optim import torch as adapter  # noqa: E402
-from linalg_ml.optim import torch_distributed, torch_lora  # noqa: E402
 
 CLASSES = [
     ("SGD", "sgd", {"momentum": 0.9, "dampening": 0.1, "weight_decay": 0.1}),
@@ -79,6 +80,37 @@ def test_the_class_makes_the_steps_of_the_function(name, function, settings):
             held = optimizer.state[p][key]
             assert held.dtype == a.dtype
             np.testing.assert_allclose(held, a, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("elementwise", [True, False])
+def test_a_step_takes_memory_for_a_part_of_the_parameters(monkeypatch, elementwise):
+    """What is computed before it is stored has a bounded size, unless one parameter is larger."""
+    sizes = []
+
+    class Rule(adam_family.Adam):
+        def update(self, grad, state, param, step):
+            sizes[-1] += sum(a.numel() for a in getattr(param, "arrays", [param]))
+            return super().update(grad, state, param, step)
+
+    Rule.elementwise = elementwise
+
+    def counted(make, *args):
+        sizes.append(0)
+        make(*args)
+
+    for name in ("step_in_place", "_step_alone"):
+        monkeypatch.setattr(adapter, name, partial(counted, getattr(adapter, name)))
+    monkeypatch.setattr(adapter, "_AT_ONCE", 20, raising=False)
+    optimizer = adapter.optimizer_class(lambda lr: optim.from_rule(Rule(), lr), "Own")
+    params = [torch.nn.Parameter(torch.ones(n)) for n in (8, 12, 1, 30, 5, 5)]
+    expected = [torch.nn.Parameter(torch.ones_like(p)) for p in params]
+    fill(params, 1)
+    fill(expected, 1)
+    optimizer(params, lr=0.1).step()
+    assert sizes == [20, 1, 30, 10]
+    adapter.Adam(expected, lr=0.1).step()
+    for p, q in zip(params, expected, strict=True):
+        torch.testing.assert_close(p, q)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
@@ -223,6 +255,21 @@ def test_schedulers_change_the_rate():
     assert places == [1.0, 1.75, 2.25]
     with pytest.raises(TypeError, match="LambdaLR"):
         adapter.SGD(params, lr=optim.constant(0.1))
+
+
+def test_a_list_that_is_changed_in_place_takes_effect():
+    ends = []
+    for betas in ([0.9, 0.99], (0.5, 0.99)):
+        params = parameters()
+        optimizer = adapter.AdamW(params, lr=0.05, betas=[0.9, 0.99])
+        run(optimizer, params, 2)
+        if isinstance(betas, list):
+            optimizer.param_groups[0]["betas"][0] = 0.5
+        else:
+            optimizer.param_groups[0]["betas"] = betas
+        run(optimizer, params, 2, start=3)
+        ends.append(params)
+    assert all(torch.equal(a, b) for a, b in zip(*ends, strict=True))
 
 
 def test_momentum_that_begins_and_ends():

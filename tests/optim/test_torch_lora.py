@@ -160,6 +160,21 @@ def test_the_class_makes_the_steps_of_the_function(name):
             np.testing.assert_allclose(getattr(net[k], f).detach(), ours[k][f], atol=1e-13)
 
 
+@pytest.mark.parametrize("name", CLASSES)
+def test_autocast_does_not_reach_the_step(name):
+    nets = []
+    for inside in (False, True):
+        net = network(dtype=torch.float32)
+        optimizer = getattr(torch_lora, name)(net, lr=0.02, **CLASSES[name][1])
+        for t in range(3):
+            optimizer.zero_grad()
+            loss_of(net, t).backward()
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=inside):
+                optimizer.step()
+        nets.append(net)
+    assert all(torch.equal(a, b) for a, b in zip(*(n.parameters() for n in nets), strict=True))
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_saved_run_goes_on_bit_for_bit(name, dtype):
