@@ -62,6 +62,11 @@ class DeepConjugateDirections(KrylovMethod):
 
     default_maxiter = 1000
 
+    def init(self, problem, arithmetic, x0):
+        """Look whether A is symmetric, and start from zero or from x0."""
+        problem.refuse_asymmetry()
+        return super().init(problem, arithmetic, x0)
+
     def restart(self, problem, arithmetic, x, r):
         """Return the state that starts from x with residual r."""
         size = arithmetic.norm(r)

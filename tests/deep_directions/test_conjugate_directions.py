@@ -136,6 +136,12 @@ def test_matrices_that_are_not_positive_definite():
     assert run(np.zeros((4, 4)), b).status is Status.SINGULAR
 
 
+def test_a_function_that_returns_nan():
+    result = run(lambda x: np.nan * x, np.ones(4))
+    assert result.status is Status.USER_FUNCTION
+    assert result.criterion == "a(x) returned NaN or infinity for a finite x"
+
+
 def test_an_indefinite_matrix_that_each_residual_hides():
     rng = np.random.default_rng(0)
     q = np.linalg.qr(rng.standard_normal((40, 40)))[0]
