@@ -27,9 +27,7 @@ class ModelSystem(LinearSystem):
         self.out_shape = tuple(b.shape)
         self._xp = arithmetic.xp
         super().__init__(a, self.flat(b, "b"), arithmetic)
-        if self.grid is None:
-            self._refuse_asymmetry()
-        else:
+        if self.grid is not None:
             self.a = _GridOperator(a, arithmetic)
             self._exact_a = _GridOperator(a, self._exact)
         self._model = find_model(model, a)
@@ -92,9 +90,9 @@ class ModelSystem(LinearSystem):
         ad, *values = self.poisson.energy(self._xp.reshape(d, fold), self._xp.reshape(r, fold))
         return self._xp.reshape(ad, d.shape), *values
 
-    def _refuse_asymmetry(self):
+    def refuse_asymmetry(self):
         """Raise if u^H A v and (A u)^H v differ for random vectors."""
-        if is_traced(self.b) or not np.all(np.isfinite(self.size)):
+        if self.grid is not None or is_traced(self.b) or not np.all(np.isfinite(self.size)):
             return
         xp, arithmetic = self._xp, self.arithmetic
         rng = generator(0)

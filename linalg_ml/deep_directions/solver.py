@@ -12,6 +12,7 @@ from linalg_ml._core.result import Status
 from linalg_ml._core.solve import check_limits, solve
 from linalg_ml._core.verdict import either, host
 from linalg_ml.deep_directions.grid_system import ModelSystem
+from linalg_ml.krylov.cg import hopeless
 from linalg_ml.krylov.krylov_method import CHECK_EVERY_ON_GPU, KrylovMethod, no_unknowns
 
 # A is singular along d where d^H A d is so many roundings of fp32, or of fp64, of its largest
@@ -26,7 +27,7 @@ class DirectionsState:
 
     ``window`` holds (d, A d, d^H A d), the youngest last; the last of them is infinite where
     the direction is forgotten. ``distrust`` is true where the next direction is to be the
-    residual itself.
+    residual itself. ``gain`` is what the last step took from the squared energy norm of the error.
     """
 
     x: Any
@@ -38,6 +39,7 @@ class DirectionsState:
     singular: Any
     largest: Any
     restarts: Any
+    gain: Any
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,17 @@ class DeepConjugateDirections(KrylovMethod):
 
     default_maxiter = 1000
 
+    def init(self, problem, arithmetic, x0):
+        """Look whether A is symmetric, and start from zero or from x0."""
+        problem.refuse_asymmetry()
+        return super().init(problem, arithmetic, x0)
+
     def restart(self, problem, arithmetic, x, r):
         """Return the state that starts from x with residual r."""
         size = arithmetic.norm(r)
         no = size < 0
         return DirectionsState(
-            x, r, size, (), no, no, no, 0 * size, astype(no, arithmetic.xp.int32)
+            x, r, size, (), no, no, no, 0 * size, astype(no, arithmetic.xp.int32), 0 * size
         )
 
     def step(self, problem, state, arithmetic):
@@ -126,6 +133,7 @@ class DeepConjugateDirections(KrylovMethod):
             singular,
             xp.where(energy > state.largest, energy, state.largest),
             state.restarts + astype(forgotten & working, state.restarts.dtype),
+            xp.real(alpha * descent) if arithmetic.is_complex else alpha * descent,
         )
 
     def _proposal(self, problem, r, images, arithmetic):
@@ -149,10 +157,15 @@ class DeepConjugateDirections(KrylovMethod):
         """Return the norm of the residual as the recurrence has it."""
         return state.size
 
+    def patience(self, problem, arithmetic):
+        """Leave it to `hopeless`, as conjugate gradients do."""
+        return None
+
     def stopped(self, problem, state, measures):
-        """Report SINGULAR or BREAKDOWN where A is not positive even along the residual."""
+        """Report where A is not positive even along the residual, and where there is no hope."""
         broken = self.report(problem, state.broken, measures, Status.BREAKDOWN)
-        return either(broken, self.report(problem, state.singular, measures, Status.SINGULAR))
+        broken = either(broken, self.report(problem, state.singular, measures, Status.SINGULAR))
+        return either(broken, hopeless(problem, measures["residual"], state.gain))
 
     def finish(self, problem, state, arithmetic):
         """Return x in the shape of b, and how often the model's direction was not used."""
@@ -257,7 +270,7 @@ def deep_conjugate_directions(
     B and n_orth >= 1 the steps are those of conjugate gradients preconditioned by B; with other
     models this is truncated flexible CG. Where q is not finite or orthogonal to r, or d^H A d is
     not positive, r takes its place and older directions are forgotten; where that does not help,
-    the status is SINGULAR or BREAKDOWN.
+    the status is SINGULAR or BREAKDOWN. DIVERGED and STAGNATED are reported as by `cg`.
 
     References
     ----------

@@ -76,12 +76,16 @@ class ConjugateGradients(KrylovMethod):
 
     def stopped(self, problem, state, measures):
         """Report BREAKDOWN where a form that must be positive is not, and what `Watch` says."""
-        if problem.watch is None:
-            problem.watch = Watch(problem, measures["residual"])
-        grown, idle = problem.watch.look(measures["residual"], host(state.gain))
         broken = self.report(problem, state.broken, measures, Status.BREAKDOWN)
-        hopeless = either(where_true(grown, Status.DIVERGED), where_true(idle, Status.STAGNATED))
-        return either(broken, hopeless)
+        return either(broken, hopeless(problem, measures["residual"], state.gain))
+
+
+def hopeless(problem, residual, gain):
+    """Report DIVERGED or STAGNATED where `Watch` sees no hope in this check."""
+    if problem.watch is None:
+        problem.watch = Watch(problem, residual)
+    grown, idle = problem.watch.look(residual, host(gain))
+    return either(where_true(grown, Status.DIVERGED), where_true(idle, Status.STAGNATED))
 
 
 class Watch:

@@ -85,6 +85,15 @@ def ratio(numerator, denominator, xp):
     return xp.where(unusable, xp.zeros_like(quotient), quotient)
 
 
+def choose(mask, one, other, xp):
+    """Return ``one`` where the mask is true, else ``other``: numbers, or a vector for each."""
+    if isinstance(mask, np.bool_):  # one system of NumPy: no array of one entry, no copy
+        return one if mask else other
+    if one.ndim > mask.ndim:
+        mask = mask[..., None]
+    return xp.where(mask, one, other)
+
+
 @np.errstate(all="ignore")
 def solve_linear(method, a, b, *, M, maxiter, steps, precision, **options):
     """Check the arguments that the front functions share, solve, and return the Result."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from linalg_ml._core.result import Status
 from linalg_ml._core.verdict import either
-from linalg_ml.krylov.krylov_method import KrylovMethod, ratio, solve_linear
+from linalg_ml.krylov.krylov_method import KrylovMethod, choose, ratio, solve_linear
 
 
 @dataclass
@@ -88,17 +88,17 @@ class MinimalResiduals(KrylovMethod):
         epsilon, dbar = state.sine * beta, -state.cosine * beta
         root = xp.hypot(gbar, dbar)
         column = xp.hypot(alpha, beta)
-        norm_a = xp.where(column > state.norm_a, column, state.norm_a)
+        norm_a = choose(column > state.norm_a, column, state.norm_a, xp)
         gamma = xp.hypot(gbar, beta)
         # Before this step ||A r|| = root ||r||. Where that has all but vanished, and x then grows
         # without bound with r unchanged, r is what no x can remove: A is singular.
         u = arithmetic.unit_roundoff
         lower = (root < state.least) & (root <= (10 * u**0.5 if u < 1e-6 else u) * norm_a)
-        least = xp.where(lower, root, state.least)
-        least_phi = xp.where(lower, state.phi, state.least_phi)
-        least_x = xp.where(_column(lower), state.x, state.least_x)
-        size = xp.asarray(arithmetic.norm(state.x))
-        least_size = xp.where(lower, size, state.least_size)
+        least = choose(lower, root, state.least, xp)
+        least_phi = choose(lower, state.phi, state.least_phi, xp)
+        least_x = choose(lower, state.x, state.least_x, xp)
+        size = arithmetic.norm(state.x)
+        least_size = choose(lower, size, state.least_size, xp)
         away = (
             (size > min(0.002 / u, 1e10) * least_size)
             & (state.phi > 0.5 * least_phi)
@@ -106,9 +106,9 @@ class MinimalResiduals(KrylovMethod):
         )
         lost = (state.beta > 0) & ((root <= 10 * u * norm_a) | (gamma <= 0))
         singular = state.singular | away | lost
-        gamma = xp.where(singular, zero, gamma)
+        gamma = choose(singular, zero, gamma, xp)
         cosine = ratio(gbar, gamma, xp)
-        sine = xp.where(singular, zero + 1, ratio(beta, gamma, xp))
+        sine = choose(singular, zero + 1, ratio(beta, gamma, xp), xp)
         phi = cosine * state.phi
 
         w = v - _column(state.epsilon) * state.w[0] - _column(delta) * state.w[1]
@@ -145,20 +145,19 @@ class MinimalResiduals(KrylovMethod):
     def length(self, problem, arithmetic, y, z):
         """Return sqrt(y^H z), z = M y, and where that is not real."""
         if not problem.is_preconditioned:
-            norm = arithmetic.xp.asarray(arithmetic.norm(y))
+            norm = arithmetic.norm(y)
             return norm, norm < 0
         square = self.dot(arithmetic, y, z)
         return arithmetic.xp.sqrt(arithmetic.xp.abs(square)), square < 0
 
     def dot(self, arithmetic, x, y):
-        """Return x^H y, which is real but for rounding, as an array."""
+        """Return x^H y, which is real but for rounding."""
         value = arithmetic.dot(x, y)
-        value = arithmetic.xp.real(value) if arithmetic.is_complex else value
-        return arithmetic.xp.asarray(value)
+        return arithmetic.xp.real(value) if arithmetic.is_complex else value
 
     def solution(self, problem, state):
         """Return x, without its last steps where they went along the null space."""
-        return problem.arithmetic.xp.where(_column(state.singular), state.least_x, state.x)
+        return choose(state.singular, state.least_x, state.x, problem.arithmetic.xp)
 
     def residual_norm(self, problem, state):
         """Return the norm of the residual as the recurrence has it."""

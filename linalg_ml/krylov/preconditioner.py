@@ -22,7 +22,7 @@ class Preconditioner:
     Notes
     -----
     The result of ``matvec`` has the dtype of the vector. scipy.sparse.linalg takes these objects
-    as ``M`` too, through ``aslinearoperator``.
+    as ``M`` too, through ``aslinearoperator``, whose ``matmat`` passes one column after another.
     """
 
     def __init__(self, a, home):
@@ -31,8 +31,10 @@ class Preconditioner:
         self._in_dtype = {}  # what is applied, in the dtype of each kind of vector that came
 
     def matvec(self, x):
-        """Return the approximate A^-1 x for x of shape (..., n)."""
+        """Return the approximate A^-1 x for x of shape (..., n), or a column (n, 1) as in SciPy."""
         self.check_home(x)
+        if tuple(x.shape) == (*self.shape[-1:], 1) != (1, 1):
+            return self.matvec(x[:, 0])[:, None]
         if x.shape[-1:] != self.shape[-1:]:
             raise ValueError(
                 f"x must have shape (..., {self.shape[-1]}), got shape {tuple(x.shape)}"

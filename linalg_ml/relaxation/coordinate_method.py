@@ -47,6 +47,7 @@ class CoordinateDescent(Method):
 
     criterion = "norm of the (proximal) gradient"
     default_rtol = {"fp64": 1e-6, "fp32": 1e-4}  # noqa: RUF012
+    yields = (Status.STAGNATED,)
 
     def chooser(self, problem):
         """Return what chooses blocks."""
@@ -108,21 +109,18 @@ class CoordinateDescent(Method):
     def stopped(self, problem, state, measures):
         """Report that there is no minimum: BREAKDOWN by the diagonal, DIVERGED by x.
 
-        A residual that grows is no proof: it does for a while in convex problems as well.
+        A residual that grows is no proof: it does for a while in convex problems as well. Nor
+        is one that stands still: STAGNATED only where 200 passes do not lower the objective.
         """
         if state.flawed:
             return Status.BREAKDOWN
         if measures["residual"] > state.initial and problem.falls_forever(state.point.x):
             return Status.DIVERGED
-        return None
+        return Status.STAGNATED if problem.is_idle(measures) else None
 
     def refresh(self, problem, state, arithmetic):
         """Go on from x with nothing kept by recurrences."""
         return replace(state, point=problem.loss.start(state.point.x))
-
-    def patience(self, problem, arithmetic):
-        """Give up after 200 passes without progress."""
-        return 0, problem.patience
 
     def finish(self, problem, state, arithmetic):
         """Return x, the objective, the free coordinates, and the step they were settled at."""

@@ -39,7 +39,8 @@ class CoordinateProblem:
         self.curvature = np.where(constants > 0, constants, np.ones_like(constants))
         self.not_forests = {None}  # keys of blocks whose graph has a cycle, or is not known
         self.all_forests = False
-        self.patience = 200
+        self.patience, self._idle = 200, 0
+        self._least, self._lowest = math.inf, math.inf  # residual and objective so far
         self._columns, self._matrices, self._constants, self._partitions = {}, {}, {}, {}
 
     @cached_property
@@ -92,6 +93,18 @@ class CoordinateProblem:
             return False
         rounding = 10 * math.sqrt(v.size) * np.finfo(v.dtype).eps
         return bool(v @ self.loss.a.matvec(v) < -rounding * (self.loss.gershgorin @ (v * v)))
+
+    def is_idle(self, measures):
+        """Say whether neither the residual nor the objective has fallen for too many checks.
+
+        The residual may stay above its least for many passes, while each lowers the objective.
+        """
+        residual, objective = measures["residual"], measures["objective"]
+        rounding = 4 * np.finfo(self.curvature.dtype).eps * abs(objective)
+        falls = residual < 0.99 * self._least or objective < self._lowest - rounding
+        self._idle = 0 if falls else self._idle + 1
+        self._least, self._lowest = min(self._least, residual), min(self._lowest, objective)
+        return self._idle >= self.patience
 
     def columns(self, block):
         """Return the columns of a block; those of a block that comes again are kept."""

@@ -136,6 +136,26 @@ def test_matrices_that_are_not_positive_definite():
     assert run(np.zeros((4, 4)), b).status is Status.SINGULAR
 
 
+def test_a_function_that_returns_nan():
+    result = run(lambda x: np.nan * x, np.ones(4))
+    assert result.status is Status.USER_FUNCTION
+    assert result.criterion == "a(x) returned NaN or infinity for a finite x"
+
+
+def test_an_indefinite_matrix_that_each_residual_hides():
+    rng = np.random.default_rng(0)
+    q = np.linalg.qr(rng.standard_normal((40, 40)))[0]
+    a = (q * np.r_[-np.geomspace(1, 10, 13), np.geomspace(0.5, 20, 27)]) @ q.T
+    result = run((a + a.T) / 2, rng.standard_normal(40))
+    assert result.status is Status.DIVERGED
+
+
+def test_a_residual_above_its_least_while_the_energy_falls():
+    a, b = np.diag(np.geomspace(1e-9, 1, 40)), np.ones(40)
+    assert cg(a, b, rtol=1e-8, maxiter=1000).converged
+    assert run(a, b, rtol=1e-8).converged
+
+
 def test_a_singular_matrix():
     """The Laplacian of a path: solved where the right-hand side sums to zero, else not."""
     path = np.diag([1.0, 2, 2, 1]) - np.diag(np.ones(3), 1) - np.diag(np.ones(3), -1)

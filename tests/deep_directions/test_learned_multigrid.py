@@ -103,6 +103,34 @@ def test_any_number_of_cells(points):
         assert counts((points, 2, geometry, "dipole"), LearnedMultigrid())[1] <= 8
 
 
+def conductivities(kind, shape):
+    rng = np.random.default_rng(0)
+    faces = [np.ones([n + (k == axis) for k, n in enumerate(shape)]) for axis in range(len(shape))]
+    if kind == "layers":
+        faces[0] *= 1e-2
+    elif kind == "random":
+        faces = [face * 100 ** rng.uniform(-0.5, 0.5, face.shape) for face in faces]
+    else:  # cells wider by a twentieth each, along both axes
+        width = 1.05 ** np.arange(shape[0])
+        ends = np.concatenate([width[:1], (width[1:] + width[:-1]) / 2, width[-1:]])
+        faces = [np.outer(1 / ends, width), np.outer(width, 1 / ends)]
+    return GridPoisson(np.ones(shape, bool), faces=faces)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [("layers", (64, 64)), ("random", (64, 64)), ("random", (12, 13, 14)), ("stretched", (64, 64))],
+)
+def test_conductivities_take_no_more_steps_than_with_jacobi(kind, shape):
+    a, b = conductivities(kind, shape), np.random.default_rng(1).standard_normal(shape)
+    learned, jacobi = (
+        deep_conjugate_directions(a, b, model=LearnedMultigrid(weights), rtol=1e-6, maxiter=200)
+        for weights in ("learned", "jacobi")
+    )
+    assert learned.converged
+    assert learned.nit <= 1.1 * jacobi.nit
+
+
 def random_grid(shape, solids, rng, with_faces=False):
     mask = np.ones(shape, bool)
     for _ in range(2):

@@ -119,6 +119,16 @@ def test_they_fit_scipy():
         np.testing.assert_array_equal(wrapped @ b, M.matvec(b))
 
 
+def test_they_fit_scipy_where_it_passes_columns():
+    a = poisson(12)
+    columns = np.random.default_rng(0).standard_normal((a.shape[0], 4))
+    for m in (jacobi(a), ssor(a, 1.3), ic0(a)):
+        together = sla.aslinearoperator(m).matmat(columns)
+        assert np.array_equal(together, m.matvec(np.ascontiguousarray(columns.T)).T)
+    one = jacobi(np.full((1, 1), 2.0))
+    assert one.matvec(np.ones((3, 1))).shape == (3, 1)
+
+
 @pytest.mark.parametrize("make", [jacobi, ssor, ic0])
 def test_one_preconditioner_serves_vectors_of_every_type(make):
     made, x = make(poisson(4)), np.arange(16.0)

@@ -487,3 +487,12 @@ def test_a_single_coordinate_is_a_small_block(rng, h):
         point, block = SimpleNamespace(x=x), SimpleNamespace(index=np.array([0]))
         y = _minimise_model(problem, point, block, model, g)
         np.testing.assert_allclose(y, proximal_newton_point(model, g, x, part), atol=1e-12)
+
+
+def test_a_residual_above_its_least_while_the_objective_falls():
+    rng = np.random.default_rng(2)
+    a = rng.standard_normal((30, 80)) * np.geomspace(1, 100, 80)
+    b = a[:, :5] @ rng.standard_normal(5) + 0.1 * rng.standard_normal(30)
+    l1 = 1e-3 * np.abs(a.T @ b).max()
+    result = coordinate_descent(a, b, loss="least-squares", l1=l1, maxiter=2000 * 80)
+    assert result.converged
