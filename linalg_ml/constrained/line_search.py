@@ -20,10 +20,12 @@ class Accepted(NamedTuple):
 def backtrack(space, point, step, slope, merit, beta, halvings=_HALVINGS):
     """Return the first of the points z + alpha dz, alpha = 1, 1/2, 1/4, ..., that is good enough.
 
-    Good enough is M(z + alpha dz) <= M(z) + alpha beta slope + 20 u max(1, |M|), where |M| is the
-    sum of the sizes of the terms of M: near a solution, where the decrease falls below the
-    rounding of M, the last term lets full steps pass. A point where a function is not finite, or
-    has no derivative, is not good enough.
+    Good enough is M(z + alpha dz) <= M(z) + alpha beta slope. M is known up to some rounding,
+    20 u max(1, |M|), where |M| is the sum of the sizes of its terms. Near a solution the decrease
+    falls below that, and a full step may seem to grow by as much. Shorter ones are tried only
+    where their decrease, -alpha slope, would be seen: of the others every one would do, whether
+    they lead anywhere or not. A point where a function is not finite, or has no derivative, is
+    not good enough.
 
     Parameters
     ----------
@@ -49,11 +51,13 @@ def backtrack(space, point, step, slope, merit, beta, halvings=_HALVINGS):
     slack = _ROUNDING * space.unit_roundoff * max(1.0, size)
     dx, dlam = step
     alpha, culprit = 1.0, None
-    for _ in range(halvings + 1):
+    for halved in range(halvings + 1):
+        if halved and -alpha * slope <= slack:
+            break
         trial, culprit = attempt(space, point.x + alpha * dx, point.lam + alpha * dlam)
         if culprit is None:
             reached, _ = merit(trial)
-            if reached <= value + alpha * beta * slope + slack:
+            if reached <= value + alpha * beta * slope + (0 if halved else slack):
                 return Accepted(trial, alpha, value - reached), None
         alpha /= 2
     return None, culprit

@@ -122,7 +122,8 @@ class NewtonTypeMethod(Method):
         else:
             reason = (
                 f"no step length decreases the merit function at iterate {state.nit}; the "
-                "derivatives may be wrong (see check_derivatives), or the inner solves too inexact"
+                "constraints may be inconsistent or degenerate, the derivatives wrong (see "
+                "check_derivatives), or the inner solves too inexact"
             )
         return replace(state, penalties=penalties, outcome=Status.STAGNATED, reason=reason)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from linalg_ml._core import checks
 from linalg_ml.low_rank.corrective import CorrectiveFrankWolfe, CorrectiveState
 from linalg_ml.low_rank.penalised_method import PenalisedMethod
-from linalg_ml.low_rank.proximal import Fista
+from linalg_ml.low_rank.proximal import Fista, ProximalState
 
 _PRODUCTS_OF_ORACLE = 30  # with a vector, in a Frank-Wolfe step
 
@@ -44,9 +44,8 @@ class AutomaticPenalised(PenalisedMethod):
         """Make a step, by the other method where that pays."""
         method = self.now(state)
         if isinstance(state, CorrectiveState) and self.switches(problem, state):
-            method, found = Fista(), state
-            state = method.init(problem, arithmetic, found.low)
-            state.factors, state.checked = found.factors, found.checked
+            method, low = Fista(), state.low  # in units of the problem, as no x0 is
+            state = ProximalState(low, state.factors, checked=state.checked, ahead=low)
         return method.step(problem, state, arithmetic)
 
     def switches(self, problem, state):

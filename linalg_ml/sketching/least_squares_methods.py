@@ -38,9 +38,10 @@ class LeastSquaresMethod(Method):
         if exact:
             x = problem.output(self.solution(problem, state))
             r, g = problem.residual(x, exact=True)
-            error = problem.backward_error(x, problem.norm(r), g, closely=True)
-            return {"residual": error * problem.scale()}
-        return {"residual": self.known_error(problem, state), "change": state.change}
+            error = problem.backward_error(x, problem.norm(r), g, closely=True) * problem.scale()
+        else:
+            error = self.known_error(problem, state)
+        return {"residual": error, "change": state.change}
 
     def patience(self, problem, arithmetic):
         """Give up after 60 steps without progress: as many as a round of FOSSILS may need."""

@@ -84,16 +84,18 @@ def nystrom(a, rank, /, *, like=None, precision=None, rng=None):
     wide, arithmetic = blocks.wide, blocks.arithmetic
     status, criterion, residual = Status.FIXED_STEPS, "none: a fixed number of products", None
     try:
-        u, w, definite = _approximate(blocks, rank, generator(rng))
+        u, w, definite, noise = _approximate(blocks, rank, generator(rng))
+        if blocks.is_explicit:
+            trace, found = host(_real(blocks, blocks.trace())), host(wide.xp.sum(w, axis=-1))
+            # What is left of a semidefinite A is semidefinite too.
+            definite = definite & np.asarray(trace - found >= -rank * noise)
+            residual = (trace - found) / np.where(np.asarray(trace) != 0, trace, 1.0)
+            residual = np.where(blocks.spoilt, np.nan, residual)
+            residual = float(residual) if np.ndim(residual) == 0 else residual
         if not definite.all():
             status = np.where(definite, status, Status.BREAKDOWN)
             criterion = "A was seen to have a negative eigenvalue"
             status = status if status.ndim else status[()]
-        if blocks.is_explicit:
-            trace, found = host(_real(blocks, blocks.trace())), host(wide.xp.sum(w, axis=-1))
-            residual = (trace - found) / np.where(np.asarray(trace) != 0, trace, 1.0)
-            residual = np.where(blocks.spoilt, np.nan, residual)
-            residual = float(residual) if np.ndim(residual) == 0 else residual
     except (NotFiniteError, UserFunctionError) as failure:
         status = Status.NONFINITE_INPUT
         if isinstance(failure, UserFunctionError):
@@ -127,9 +129,9 @@ def _real(blocks, x):
 
 
 def _approximate(blocks, rank, rng):
-    """Return u, w, and whether what was seen of A is positive semidefinite to rounding.
+    """Return u, w, whether what was seen of A is positive semidefinite to rounding, and rounding.
 
-    The last is an array on the host.
+    The last two are arrays on the host.
     """
     wide, xp, adjoint = blocks.wide, blocks.wide.xp, blocks.conj_transpose
     omega, _ = xp.linalg.qr(blocks.gaussian(rng, rank), mode="reduced")
@@ -140,13 +142,14 @@ def _approximate(blocks, rank, rng):
     inner = wide.mm(adjoint(omega), y)
     theta, p = xp.linalg.eigh((inner + adjoint(inner)) / 2)
     # Eigenvalues of W^H (A + nu I) W, which are at least nu but for rounding.
-    definite = np.asarray(host(-theta[..., 0] - 10 * nu)) <= 0
+    noise = 10 * np.asarray(host(nu))
+    definite = np.asarray(host(-theta[..., 0])) <= noise
     kept = theta > 0.1 * nu[..., None]
     root = xp.where(kept, 1 / xp.sqrt(xp.where(kept, theta, xp.ones_like(theta))), 0 * theta)
     b = wide.mm(y, p * astype(root, p.dtype)[..., None, :])
     u, s, _ = xp.linalg.svd(b, full_matrices=False)
     w = s * s - nu[..., None]
-    return u, xp.where(w > 0, w, xp.zeros_like(w)), definite
+    return u, xp.where(w > 0, w, xp.zeros_like(w)), definite, noise
 
 
 class NystromPreconditioner(Preconditioner):
@@ -229,7 +232,7 @@ def nystrom_preconditioner(a, /, *, shift, rank=None, like=None, precision=None,
         raise ValueError(f"rank must be at most n = {n}, got {tried}")
     while True:
         try:
-            u, w, definite = _approximate(blocks, tried, rng)
+            u, w, definite, _ = _approximate(blocks, tried, rng)
         except NotFiniteError:
             raise ValueError("a must be finite, but a product with it is not") from None
         if not definite:

@@ -215,8 +215,8 @@ def sketch_and_project(
     One row costs 4 n flops, a Gaussian block of k columns 2 m n k, so Kaczmarz suits very tall
     or streamed systems, and blocks matrices with few large singular values. On a
     well-conditioned dense system single vectors need a few hundred times as many products as
-    `minres`. Systems without a solution end as MAXITER: x wanders around that of least squares;
-    see `sketched_lstsq`.
+    `minres`. Systems without a solution end as MAXITER or STAGNATED: x wanders around that of
+    least squares; see `sketched_lstsq`.
 
     References
     ----------

@@ -72,8 +72,12 @@ def row_probabilities(a, /, *, by="leverage", rng=None):
     if by == "leverage":
         m, n = x.shape
         rng = generator(rng)
-        sketch = embedding("sparse-sign", (4 * n, m), rng=rng)
-        _, s, vh = xp.linalg.svd(sketch.multiply(x, arithmetic), full_matrices=False)
+        sketched = embedding("sparse-sign", (4 * n, m), rng=rng).multiply(x, arithmetic)
+        # Units of the columns change no leverage, but what counts as rank.
+        norms = arithmetic.norm(sketched.mT)
+        norms = xp.where(norms > 0, norms, xp.ones_like(norms))
+        x, sketched = x / norms, sketched / norms
+        _, s, vh = xp.linalg.svd(sketched, full_matrices=False)
         kept = s > 4 * n * arithmetic.unit_roundoff * s[0]
         inverse = xp.where(kept, 1 / xp.where(kept, s, xp.ones_like(s)), xp.zeros_like(s))
         v = xp.conj(vh.mT) if arithmetic.is_complex else vh.mT

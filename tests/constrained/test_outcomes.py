@@ -106,6 +106,22 @@ def test_inconsistent_nonlinear_constraint():
     assert np.all(np.isfinite(result.x))
 
 
+@pytest.mark.parametrize(
+    ("fun", "con", "start"),
+    [
+        (lambda x: x[0], lambda x: x @ x + 1, [1.0, 2.0]),
+        (lambda x: x[0], lambda x: x[0] ** 3 - x[1] ** 2, [1.0, 1.0]),
+        (lambda x: x[0] ** 3, lambda x: x[1], [-1.0, 2.0]),
+    ],
+    ids=["inconsistent", "a cusp", "unbounded"],
+)
+def test_steps_that_lead_nowhere_are_not_made_until_the_cap(fun, con, start):
+    problem = EqualityProblem(fun, lambda x: np.array([con(x)]))
+    result = sketched_newton(problem, np.array(start), rng=0)
+    assert result.status is Status.STAGNATED and result.reason
+    assert result.nit < 60 and result.counts["fun"] < 1000
+
+
 def test_redundant_constraints():
     """A rank-deficient Jacobian with consistent constraints: solved, with some multipliers."""
     problem = EqualityProblem(

@@ -278,6 +278,14 @@ def test_data_of_any_size_take_the_same_steps(method, size, dtype):
             assert result.history[-1].get(name, expected) == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("size", [1e-12, 1e-300, 1e12, 1e300])
+def test_what_frank_wolfe_found_is_taken_over_in_data_of_any_size(size):
+    m, method = make(16, 12, 2, 1.0, 2e-2, 0.0).m, AutomaticPenalised(first_steps=2)
+    plain = robust_pca(m, method=method, steps=4, rng=0)
+    result = robust_pca(m * size, method=method, steps=4, rng=0)
+    np.testing.assert_allclose(result.x / size, plain.x, atol=1e-8 * np.linalg.norm(m))
+
+
 @pytest.mark.parametrize("method", ["penalised", "frank-wolfe", "corrective"])
 def test_few_entries_of_any_size(method):
     problem = few()

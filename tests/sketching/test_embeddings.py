@@ -147,6 +147,17 @@ def test_leverage_scores_find_the_rows_that_matter():
     assert np.linalg.svd(sketch @ q, compute_uv=False).min() > 0.5
 
 
+def test_units_of_the_columns_change_no_leverage():
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal((400, 6))
+    a[:, 5] = 0
+    a[7, 5] = 1
+    q, _ = np.linalg.qr(a)
+    scaled = (a * np.array([1e4, 1e3, 1, 1, 1e-2, 1e-4])).astype(np.float32)
+    found = sketching.row_probabilities(scaled, rng=0)
+    assert np.all(np.abs(np.log(found / ((q**2).sum(1) / 6))) < np.log(3))
+
+
 # Kernels -----------------------------------------------------------------------------------
 
 

@@ -261,6 +261,16 @@ def test_a_matrix_of_zeros(method):
     assert not result.x.any() and result.residual == 0
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_who_stops_before_the_last_negligible_step_has_not_converged(method):
+    a, b, x = problem(condition=1e6, residual=1.0)
+    least = np.linalg.norm(np.linalg.lstsq(a, b)[0] - x)
+    for steps in range(2, 14, 2):
+        for stop in ({"maxiter": steps}, {"callback": lambda at, k=steps: at.nit >= k}):
+            result = sketched_lstsq(a, b, method=method, rng=0, **stop)
+            assert not result.converged or np.linalg.norm(result.x - x) < 50 * least
+
+
 def test_no_hope_is_admitted():
     a, b, _ = problem(condition=1e8)
     result = sketched_lstsq(a, b, rtol=1e-25, rng=0)

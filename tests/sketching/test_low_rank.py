@@ -285,6 +285,8 @@ def test_nystrom_edges():
     zero = sketching.nystrom(np.zeros((10, 10)), 3, rng=0)
     assert not zero.x[1].any() and zero.residual == 0
     assert sketching.nystrom(-np.eye(10), 3, rng=0).status is Status.BREAKDOWN
+    more_than_the_trace = sketching.nystrom(np.triu(np.ones((32, 32))), 20, rng=0)
+    assert more_than_the_trace.status is Status.BREAKDOWN and more_than_the_trace.residual < 0
     assert sketching.nystrom(np.full((9, 9), np.nan), 3).status is Status.NONFINITE_INPUT
     whole = sketching.nystrom(np.eye(40, dtype=np.float32), 40, precision="bf16", rng=0)
     np.testing.assert_allclose(whole.x[1], 1, atol=4 * 2.0**-8)
