@@ -1,6 +1,7 @@
 """Kernels for PyTorch tensors."""
 
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import wraps
 
 import torch
 
@@ -17,6 +18,32 @@ _PADDING = 64  # bytes that keep the rows of a mirrored matrix from falling into
 _NATIVE = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
+def own_types(a):
+    """Return a context in which products with ``a`` are in the types of their operands."""
+    return torch.autocast(a.device.type, enabled=False) if _is_autocast(a) else nullcontext()
+
+
+def _is_autocast(a):
+    try:
+        return torch.is_autocast_enabled(a.device.type)
+    except RuntimeError:  # a device that has none
+        return False
+
+
+def _in_own_types(product):
+    """Keep autocast, which knows nothing of what a product is for, from making it shorter."""
+
+    @wraps(product)
+    def kept(a, *others, **named):
+        if _is_autocast(a):
+            with own_types(a):
+                return product(a, *others, **named)
+        return product(a, *others, **named)
+
+    return kept
+
+
+@_in_own_types
 def gemm(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y with the library's own fused call where it fits."""
     if y is None or beta == 0:
@@ -28,6 +55,7 @@ def gemm(a, b, alpha=1.0, beta=0.0, y=None):
     return agnostic.gemm(a, b, alpha, beta, y)
 
 
+@_in_own_types
 def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y where a, b, y and the result are Hermitian, half of it computed."""
     on_cpu = a.device.type == "cpu"
@@ -38,6 +66,7 @@ def gemm_sym(a, b, alpha=1.0, beta=0.0, y=None):
     return product_by_halves(gemm, torch.cat, a, b, alpha, beta, y, _LEAF_ELSEWHERE)
 
 
+@_in_own_types
 def gram(a):
     """Return a a^H; on a CPU, half of it computed."""
     if a.device.type != "cpu" or a.shape[-2] < _LEAST or a.dtype.itemsize < 4:
@@ -79,6 +108,8 @@ def _is_learned(*tensors):
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
+hadamard = _in_own_types(agnostic.hadamard)
+residual_gradient = _in_own_types(agnostic.residual_gradient)
 gemm_native = gemm  # cuBLAS sums 16-bit products in fp32 and rounds once, the epilogue included
 
 
@@ -115,14 +146,6 @@ def matmul_precision(mode):
     if before == wanted and not autocast:
         return nullcontext()
     return _switched(wanted, before, autocast)
-
-
-def own_types(a):
-    """Return a context in which products with ``a`` are in the types of their operands."""
-    kind = a.device.type
-    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
-        return torch.autocast(kind, enabled=False)
-    return nullcontext()
 
 
 @contextmanager
@@ -175,6 +198,7 @@ def lerp(a, b, weight):
     return torch.lerp(a, b, weight)
 
 
+@_in_own_types
 def convolve(x, weights, bias=None, rectify=False):
     """Return the convolution of images (batch, *grid, channels) with 3 x 3 (x 3) stencils."""
     dims = x.ndim - 2

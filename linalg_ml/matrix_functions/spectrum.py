@@ -74,10 +74,10 @@ def extreme_singular_values(x, gram, arithmetic, *, refine=True, margin=None):
 
 def largest_eigenvalue(a, arithmetic):
     """Estimate the largest eigenvalue of a positive semidefinite matrix from below."""
-    xp = arithmetic.xp
     size = arithmetic.frobenius(a)
-    inverse_size = reciprocal(size, xp)[..., None, None]
-    return size * _power_iteration(lambda v: xp.matmul(a, v * inverse_size), a, arithmetic)
+    inverse_size = reciprocal(size, arithmetic.xp)[..., None, None]
+    multiply = arithmetic.kernels.gemm
+    return size * _power_iteration(lambda v: multiply(a, v * inverse_size), a, arithmetic)
 
 
 def _smallest_eigenvalue(a, arithmetic):
