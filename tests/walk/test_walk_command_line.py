@@ -83,7 +83,8 @@ def test_list(project):
         (["run"], "the following arguments are required: NAME"),
         (["run", "tiny", "--quick", "--full"], "not allowed with argument"),
         (["run", "tiny", "--backend", "torch"], "invalid choice: 'torch'"),
-        (["run", "tiny", "--seed", "-1"], "a seed is not negative"),
+        (["run", "tiny", "--seed", "-1"], "a seed is a whole number from 0 on, got '-1'"),
+        (["run", "tiny", "--seed", "one"], "a seed is a whole number from 0 on, got 'one'"),
         (["go"], "invalid choice: 'go'"),
         ([], "required: command"),
     ],
@@ -93,6 +94,21 @@ def test_wrong_usage(project, arguments, message):
     assert done.returncode == 2
     assert message in "\n".join(lines(done.stderr))
     assert project.computed() == []
+
+
+def test_records_that_cannot_be_read_are_a_failed_study(project):
+    project.write("file", "")
+    done = project.command("run", "tiny", QUIET, "--records", "file")
+    assert done.returncode == 3
+    assert "FAILED study tiny: NotADirectoryError" in done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error(project):
+    process = project.start("-m", "paper_repro", "list")
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == ""
+    assert process.wait(60) == 141  # as for programs that the signal SIGPIPE ends
 
 
 def test_help_tells_the_exit_status(project):
