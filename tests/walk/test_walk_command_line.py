@@ -1,10 +1,13 @@
 """The command line: what it prints, what it writes and how it ends."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
+README = Path(__file__).parents[2] / "paper_repro" / "README.md"
 QUIET = "--no-figures"
 
 
@@ -386,3 +389,15 @@ STUDY = Study(
     assert check.returncode == 0 and wanted in lines(check.stdout)[1]
     project.edit("experiments/tiny.py", '"telepathy"', '"experiments.telepathy"')
     assert project.command("run", "tiny", QUIET).returncode == 3
+
+
+@pytest.mark.figure
+def test_the_examples_of_the_readme(checkout):
+    for language in ("python", "toml"):
+        for text in re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL):
+            checkout.write(text.split(maxsplit=2)[1], text)  # the first line names the file
+    shutil.rmtree(checkout.root / "linalg_ml")
+    (checkout.root / "linalg_ml").symlink_to(README.parents[1] / "linalg_ml")
+    done = checkout.command("run", "polar_express")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed, 1 not checked" in done.stdout
