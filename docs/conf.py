@@ -16,6 +16,7 @@ extensions = ["myst_parser", "numpydoc"]
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
 numpydoc_show_class_members = False
+autodoc_mock_imports = ["torch"]  # too heavy for an extra; the pages show signatures alone
 
 # Docstrings are written to be read as they are: |x| and *shape are mathematics and Python there.
 _STAR = re.compile(r"(?<![\w*\\])\*(?=\w)(?![^*\n]*\w\*(?!\w))")

@@ -120,6 +120,18 @@ def _panel(axes, records, field):
     axes.set_ylim(BOTTOM, TOP)
     axes.set_yticks([10.0**k for k in range(-16, 2, 2)])
     axes.set_xlabel("condition number of the input")
+    _whole_decades(axes, [r["condition"] for r in records])
+
+
+def _whole_decades(axes, values):
+    """Let a logarithmic axis reach from decade to decade, with a label at these alone."""
+    from matplotlib.ticker import NullFormatter
+
+    low = 10.0 ** math.floor(math.log10(min(values)))
+    high = max(10.0 ** math.ceil(math.log10(max(values))), 10 * low)
+    margin = (high / low) ** 0.04
+    axes.set_xlim(low / margin, high * margin)
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _shown(record, field):
@@ -229,7 +241,8 @@ def _legend(figure, records, one_family):
         Line2D([], [], color=GREY, linestyle=(0, (4, 3)), lw=0.7, label="u of each"),
         Line2D([], [], color=GREY, marker="o", ms=3, label=default),
         Patch(color=GREY, alpha=0.3, linewidth=0, label="all methods that converge"),
-        Line2D([], [], color=GREY, marker="*", ls="none", ms=7, label="the same, real matrices"),
+        *([Line2D([], [], color=GREY, marker="*", ls="none", ms=7, label="the same, real matrices")]
+          if not all(map(_synthetic, records)) else []),
         Line2D([], [], label="input rounded once, then exact", **FLOOR),
         Line2D([], [], color=GREY, marker="o", ms=3, mfc="white", ls="none",
                label="hollow: singular or stagnated"),

@@ -38,7 +38,7 @@ def draw(records):
             axis.plot(x, [r["largest"] for r in rows], **look(kind, label=None))
         axis.set(ylim=(-0.05, 2.45), title=title, ylabel="extreme singular values of S Q")
         if any(r["largest"] > 2.45 for r in subspaces[name]):
-            axis.text(0.98, 0.97, "some are above", color=GREY, ha="right", va="top",
+            axis.text(0.5, 0.97, "some are above", color=GREY, ha="center", va="top",
                       transform=axis.transAxes, fontsize=7)  # fmt: skip
     cost = axes[1, 1]
     for kind, rows in groups(subspaces["incoherent"], "embedding").items():

@@ -1,6 +1,8 @@
 """The command line: ``python -m paper_repro list | run | check | clean``."""
 
 import argparse
+import os
+import signal
 import sys
 
 from experiments.progress import duration
@@ -20,10 +22,9 @@ exit status:
 
 
 def _seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"a seed is not negative, got {text}")
-    return value
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 on, got {text!r}")
+    return int(text)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -75,7 +76,12 @@ def main(arguments: list[str] | None = None) -> int:
     from paper_repro.walk import UnknownName
 
     try:
-        return _COMMANDS[options.command](options)
+        status = _COMMANDS[options.command](options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who reads has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (UnknownName, PaperError) as error:
         print(error, file=sys.stderr)
         return USAGE

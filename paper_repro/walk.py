@@ -100,7 +100,7 @@ class Walk:
         """Compute what is missing, draw, and check."""
         studies, figures, chosen = self.choose(names)
         report, runs, reasons = Report(), {}, {}
-        plans = {}
+        plans, seconds = {}, 0.0
         for name in studies:
             try:
                 study = registry.load(name)
@@ -108,14 +108,16 @@ class Walk:
                     reasons[name] = f"{name} does not run on {conditions.backend}"
                     self.progress.note(f"{reasons[name]}: left out")
                     continue
-                plans[name] = Plan(study, conditions, self.records)
+                plan = Plan(study, conditions, self.records)
+                seconds += plan.seconds(plan.missing())
+                plans[name] = plan
             except Exception as error:
                 if isinstance(error, ModuleNotFoundError) and not _is_ours(error.name):
                     reasons[name] = f"{name} {error}"
                     self.progress.note(f"{reasons[name]}: left out")
                     continue
                 self._fail(report, f"study {name}", error)
-        self._announce(plans, conditions.level)
+        self._announce(len(plans), seconds, conditions.level)
         for name, plan in plans.items():
             try:
                 runs[name] = run = plan.run(self.progress)
@@ -187,13 +189,12 @@ class Walk:
 
         return prune(self.records, code, dry_run=dry_run)
 
-    def _announce(self, plans: dict, level: str) -> None:
+    def _announce(self, count: int, seconds: float, level: str) -> None:
         """Say beforehand how long it will take."""
-        seconds = sum(plan.seconds(plan.missing()) for plan in plans.values())
-        if plans and (level == "full" or seconds > _LONG):
-            studies = "study" if len(plans) == 1 else "studies"
+        if count and (level == "full" or seconds > _LONG):
+            studies = "study" if count == 1 else "studies"
             self.progress.note(
-                f"{level} run of {len(plans)} {studies}: about {duration(seconds)} expected on two "
+                f"{level} run of {count} {studies}: about {duration(seconds)} expected on two "
                 f"cores (this process may use {cores()}); Ctrl-C keeps what is done"
             )
 

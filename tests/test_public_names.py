@@ -1,6 +1,8 @@
 """The public names: what is promised is there, documented, and nothing else."""
 
 import inspect
+import re
+from pathlib import Path
 
 import pytest
 
@@ -105,9 +107,19 @@ SOLVERS = [
 
 def test_public_names():
     assert set(linalg_ml.__all__) == NAMES
-    assert set(linalg_ml.__all__) <= set(dir(linalg_ml))
+    assert set(dir(linalg_ml)) == NAMES | {"__version__"}
     for name in NAMES:
         assert getattr(linalg_ml, name).__doc__
+
+
+def test_the_reference_has_every_name():
+    page = (Path(__file__).parents[1] / "docs" / "api.md").read_text()
+    rooms = [
+        getattr(linalg_ml, name) for name in NAMES if inspect.ismodule(getattr(linalg_ml, name))
+    ]
+    public = {name for room in rooms for name in getattr(room, "__all__", ())}
+    public |= NAMES - {room.__name__.rpartition(".")[2] for room in rooms}
+    assert sorted(public - set(re.findall(r"\w+", page))) == []
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))

@@ -157,16 +157,22 @@ def _design(lower, degrees, rational):
     return Schedule(rows, lower=lower, upper=1.0, name="planned"), (f, upper)
 
 
+def weighs(a, arithmetic, steps):
+    """Return whether there is a choice.
+
+    In short formats, with a number of steps or under a trace the answer is Polar Express.
+    """
+    return steps is None and not is_traced(a) and arithmetic.name in _SVD
+
+
 def decomposes_at_once(a, arithmetic, steps):
     """Return whether A is so small that its SVD is taken without a look at it."""
     small, large = sorted(a.shape[-2:])
     order, aspect = _SVD_AT_ONCE
     return (
-        steps is None
+        weighs(a, arithmetic, steps)
         and a.ndim == 2
-        and arithmetic.name in _SVD
         and not arithmetic.on_gpu
-        and not is_traced(a)
         and small <= order
         and large <= aspect * small
     )
@@ -175,21 +181,21 @@ def decomposes_at_once(a, arithmetic, steps):
 def choose_automatically(problem, arithmetic, rtol):
     """Return the cheapest sound method for a `PolarProblem`, by what is known of its spectrum.
 
-    Considered are, for fp64 and fp32, planned polynomials, the same with a Halley step by
-    Cholesky factorisation, and the SVD; in short formats, with a number of steps or under a
-    trace the answer is Polar Express.
+    Considered are planned polynomials, the same with a Halley step by Cholesky factorisation, and
+    the SVD, in whose place Polar Express stands on a GPU.
     """
     name = arithmetic.name
-    if problem.traced or problem.steps is not None or name not in _SVD:
-        return PolarExpress()
     m, n = problem.unit.shape[-2:]
     aspect = n / m
     costs = product_costs(arithmetic, m)
     best, least = SvdPolar(), inf
     if not arithmetic.on_gpu:
         least = _SVD[name] + _SVD_SMALL / m + _SVD_WIDE * (aspect - 1)
-    if not problem.reliable:  # so ill-conditioned that nobody could look
-        return best if least < inf else PolarExpress()
+    if not problem.reliable:  # so ill-conditioned that a quick look saw nothing
+        if least < inf:
+            return best
+        problem.learn(*problem.extremes())
+        return PolarExpress()
     goal = "half" if name == "fp32" or (rtol is not None and rtol >= 1e-7) else "full"
     degrees = _degrees(grid(problem.lower), goal)  # the interval that will be designed for
     found = [(costs.direct(degrees, aspect), PlannedPolar(degrees))]

@@ -8,7 +8,12 @@ from linalg_ml._core import checks
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml._core.result import Result, Status
 from linalg_ml._core.solve import Method, check_limits, solve
-from linalg_ml.matrix_functions.automatic import Automatic, choose_automatically, decomposes_at_once
+from linalg_ml.matrix_functions.automatic import (
+    Automatic,
+    choose_automatically,
+    decomposes_at_once,
+    weighs,
+)
 from linalg_ml.matrix_functions.composition import Schedule
 from linalg_ml.matrix_functions.direct_methods import SvdPolar
 from linalg_ml.matrix_functions.gram_method import GramIteration, GramPolarExpress
@@ -18,6 +23,7 @@ from linalg_ml.matrix_functions.polynomial_methods import (
     METHODS,
     WITH_DEGREE,
     FixedSchedule,
+    PolarExpress,
     PolynomialMethod,
 )
 from linalg_ml.matrix_functions.rational_methods import QDWH, Zolotarev
@@ -206,6 +212,8 @@ def polar(
     asked = automatic
     if automatic and decomposes_at_once(a, arithmetic, limits.steps):
         chosen, automatic, direct = SvdPolar(), False, True
+    elif automatic and not weighs(a, arithmetic, limits.steps):
+        chosen, automatic = PolarExpress(), False
     problem = PolarProblem(
         adjoint(a) if transposed else a,
         arithmetic,

@@ -38,7 +38,7 @@ class BlockProducts:
     """
 
     def __init__(self, a, precision, like=None):
-        if is_array(a) or isinstance(a, (list, tuple)):
+        if is_array(a) or isinstance(a, (np.ndarray, list, tuple)):
             a = checks.matrix(a, "a")
             like = a
         elif is_sparse(a):

@@ -163,6 +163,16 @@ def test_hopeless_input(a):
     assert result.status.name == ("NONFINITE_INPUT" if np.isnan(a).any() else "SINGULAR")
 
 
+@pytest.mark.parametrize("options", [{"precision": "fp16"}, {"precision": "bf16"}, {"steps": 12}])
+def test_where_there_is_no_choice_it_is_the_default_in_full(options):
+    """What cannot be weighed must not be judged by the quick look either."""
+    a = conditioned((40, 40), 1e4, rng=0)
+    result, expected = polar(a, method="auto", **options), polar(a, **options)
+    assert (result.status, result.rcond) == (expected.status, expected.rcond)
+    assert result.rcond == pytest.approx(1e-4, rel=0.5)
+    np.testing.assert_array_equal(result.x, expected.x)
+
+
 def test_other_libraries(xp, rng):
     a = xp.array(conditioned((8, 8), 10, rng=1).astype(np.float32))
     result = polar(a, method="auto")

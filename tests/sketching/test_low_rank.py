@@ -333,3 +333,14 @@ def test_nystrom_preconditioner_arguments():
     with pytest.raises(ValueError, match="rank must be at most"):
         sketching.nystrom_preconditioner(np.eye(3), shift=1.0, rank=4)
     assert sketching.nystrom_preconditioner(np.eye(3), shift=1.0, rng=0).rank == 3
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("kind", [np.matrix, np.ndarray.tolist])
+def test_other_forms_of_an_array(kind):
+    """A numpy.matrix is read as the array it is."""
+    a = np.diag([3.0, 2.0, 1.0])
+    u, s, vh = sketching.randomized_svd(kind(a), 2, rng=0).x
+    assert type(u) is np.ndarray
+    np.testing.assert_allclose(u * s @ vh, np.diag([3.0, 2.0, 0.0]), atol=1e-12)
+    assert sketching.estimate_trace(kind(a), products=6, rng=0).x == pytest.approx(6)

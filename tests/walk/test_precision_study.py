@@ -4,7 +4,9 @@ import csv
 import dataclasses
 import io
 import math
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from experiments import precision, precision_matrices, precision_rows, precision_table, registry
 from experiments.precision_rows import polar, sign
 from experiments.progress import Progress
-from experiments.run import Conditions, Plan
+from experiments.run import ROOT, Conditions, Plan
 from experiments.study import Context
 from figures import gallery
 from paper_repro import papers
@@ -129,6 +131,22 @@ def test_a_new_module_enters_the_table(newcomer):
     assert of(made, precision="fp64")[0]["relative_residual"] == 0  # no trouble on a log axis
     drawn = gallery.render("precision", [{**cells[1], **r} for r in made])
     assert drawn["svg"].startswith(b"<?xml")
+
+
+def test_the_examples_of_the_readme(tmp_path, monkeypatch):
+    readme = (ROOT / "paper_repro" / "precision" / "README.md").read_text()
+    names = []
+    for text in re.findall(r"```python\n(.*?)```", readme, re.DOTALL):
+        names.append(Path(text.split(maxsplit=2)[1]).stem)  # the first line names the file
+        (tmp_path / f"{names[-1]}.py").write_text(text)
+    monkeypatch.setattr(precision_rows, "__path__", [*precision_rows.__path__, str(tmp_path)])
+    try:
+        solvers = {(row.family.name, row.solver) for row in precision_table.rows()}
+    finally:
+        for name in names:
+            sys.modules.pop(f"experiments.precision_rows.{name}", None)
+            vars(precision_rows).pop(name, None)
+    assert {("polar", "auto"), ("cg", "cg")} <= solvers
 
 
 def test_rows_and_families_have_names_of_their_own(newcomer, monkeypatch):

@@ -1,10 +1,13 @@
 """The command line: what it prints, what it writes and how it ends."""
 
 import json
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 
+README = Path(__file__).parents[2] / "paper_repro" / "README.md"
 QUIET = "--no-figures"
 
 
@@ -83,7 +86,8 @@ def test_list(project):
         (["run"], "the following arguments are required: NAME"),
         (["run", "tiny", "--quick", "--full"], "not allowed with argument"),
         (["run", "tiny", "--backend", "torch"], "invalid choice: 'torch'"),
-        (["run", "tiny", "--seed", "-1"], "a seed is not negative"),
+        (["run", "tiny", "--seed", "-1"], "a seed is a whole number from 0 on, got '-1'"),
+        (["run", "tiny", "--seed", "one"], "a seed is a whole number from 0 on, got 'one'"),
         (["go"], "invalid choice: 'go'"),
         ([], "required: command"),
     ],
@@ -93,6 +97,21 @@ def test_wrong_usage(project, arguments, message):
     assert done.returncode == 2
     assert message in "\n".join(lines(done.stderr))
     assert project.computed() == []
+
+
+def test_records_that_cannot_be_read_are_a_failed_study(project):
+    project.write("file", "")
+    done = project.command("run", "tiny", QUIET, "--records", "file")
+    assert done.returncode == 3
+    assert "FAILED study tiny: NotADirectoryError" in done.stdout
+
+
+def test_a_reader_that_goes_away_is_no_error(project):
+    process = project.start("-m", "paper_repro", "list")
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == ""
+    assert process.wait(60) == 141  # as for programs that the signal SIGPIPE ends
 
 
 def test_help_tells_the_exit_status(project):
@@ -370,3 +389,15 @@ STUDY = Study(
     assert check.returncode == 0 and wanted in lines(check.stdout)[1]
     project.edit("experiments/tiny.py", '"telepathy"', '"experiments.telepathy"')
     assert project.command("run", "tiny", QUIET).returncode == 3
+
+
+@pytest.mark.figure
+def test_the_examples_of_the_readme(checkout):
+    for language in ("python", "toml"):
+        for text in re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL):
+            checkout.write(text.split(maxsplit=2)[1], text)  # the first line names the file
+    shutil.rmtree(checkout.root / "linalg_ml")
+    (checkout.root / "linalg_ml").symlink_to(README.parents[1] / "linalg_ml")
+    done = checkout.command("run", "polar_express")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed, 1 not checked" in done.stdout
