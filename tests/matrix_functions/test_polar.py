@@ -227,6 +227,18 @@ def test_rank_deficient(method):
     np.testing.assert_allclose(s[:5], 1, atol=1e-12)
 
 
+@pytest.mark.parametrize("method", ["polar-express", "gram"])
+def test_a_small_singular_matrix_is_singular_at_whatever_rounding(method):
+    """A = X H to a few roundings more than is asked of a regular matrix says nothing else."""
+    rng = np.random.default_rng(0)
+    parts = rng.standard_normal((60, 2, 2, 2)) @ np.array([1, 1j])
+    for left, right in parts.swapaxes(1, 2):
+        a = np.outer(left, right)
+        result = polar(a, method=method)
+        assert result.status is Status.SINGULAR
+        assert backward_error(a, result.x, result.hermitian) < 1e-13
+
+
 def test_zero_columns_stay_zero():
     a = conditioned((9, 9), 10, rng=0)
     a[:, 4] = 0
