@@ -232,7 +232,7 @@ class CoupledRootProblem(RootProblem):
         grows by the square root of the condition number. The symmetric part of Y and Z may be
         taken.
         """
-        mm, store = self.arithmetic.mm, self.arithmetic.store
+        mm = self.arithmetic.mm
         if square is None:
             square = self.square(x, self.arithmetic)
         first, rest = coefficients[0], coefficients[1:]
@@ -240,11 +240,11 @@ class CoupledRootProblem(RootProblem):
         y = mm(x.y, even, beta=first, y=x.y)
         if x.z is None:
             n = y.shape[-1]
-            z = store(even + first * asarray(np.eye(n), like=y, dtype=y.dtype))
+            z = self.arithmetic.store(even + first * asarray(np.eye(n), like=y, dtype=y.dtype))
         else:
             z = mm(even, x.z, beta=first, y=x.z)
         if self.hermitian:
-            y, z = store((y + adjoint(y)) / 2), store((z + adjoint(z)) / 2)
+            y, z = map(self.arithmetic.hermitian_mean, (y, z))
         # Degree 2q + 1 raises the error, which the change shows, to the power q + 1.
         change = self._change(y, x.y)
         if x.z is not None:
