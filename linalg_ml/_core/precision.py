@@ -281,6 +281,10 @@ class Arithmetic:
         times[key] = times.get(key, 0) + 1
         return self._gram(x)
 
+    def hermitian_mean(self, x):
+        """Return (X + X^H) / 2, which is exactly Hermitian."""
+        return self.store(self.kernels.hermitian_mean(x))
+
     def quintic(self, x, a, b, c):
         """Return a X + (b A + c A^2) X with A = X X^H: the step that iterations make most."""
         if self._fused_quintic is None:

@@ -91,6 +91,11 @@ def frobenius(a):
     return norm[..., 0, 0]
 
 
+def hermitian_mean(a):
+    """Return (A + A^H) / 2, exactly Hermitian."""
+    return (a + adjoint(a)) / 2
+
+
 def hermitian_part(a):
     """Return (A + A^H) / 2 and the Frobenius norm of the rest; ``a`` is consumed."""
     h = (a + adjoint(a)) / 2

@@ -37,6 +37,7 @@ FILES_OF_KERNELS = {
     "gram": ("agnostic", "numpy_", "torch_"),
     "quintic": ("agnostic", "numpy_"),
     "frobenius": ("agnostic", "numpy_", "torch_"),
+    "hermitian_mean": ("agnostic", "jax_"),
     "hermitian_part": ("agnostic", "numba_symmetric"),
     "identity_distance": ("agnostic", "numba_symmetric"),
     "unit_columns": ("agnostic",),

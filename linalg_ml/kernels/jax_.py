@@ -52,6 +52,15 @@ def _by_halves(a, b, alpha, beta, y):
     return product_by_halves(_gemm, jnp.concatenate, a, b, alpha, beta, y, _LEAF)
 
 
+def hermitian_mean(a):
+    """Return (A + A^H) / 2, exactly Hermitian where ``a`` is a product of a compiled function too.
+
+    XLA makes A^H a product of its own, whose rounding errors differ: in an iteration that lives on
+    symmetry they would grow from step to step.
+    """
+    return _lower_half((a + adjoint(a)) / 2)
+
+
 def gemm_native(a, b, alpha=1.0, beta=0.0, y=None):
     """Return alpha a b + beta y for 16-bit arrays: summed in fp32, rounded once."""
     product = jnp.matmul(a, b, preferred_element_type=jnp.float32)

@@ -25,8 +25,6 @@ class DirectMethod(Method):
     ``factor(a, exact)`` returns the factor and the singular values.
     """
 
-    default_maxiter = 1
-
     def init(self, problem, arithmetic, x0):
         """Start from the scaled matrix."""
         return DirectState(problem.unit)
@@ -40,6 +38,12 @@ class DirectMethod(Method):
             xp = problem.exact.xp
             problem.learn(xp.min(values, axis=-1), xp.max(values, axis=-1))
         return DirectState(arithmetic.enter(x), 1)
+
+    def advance(self, problem, state, arithmetic, steps, target):
+        """Make the one step, once: it cannot be improved on."""
+        if state.step or not steps:
+            return state, 0, False
+        return self.step(problem, state, arithmetic), 1, False
 
     def scale(self, problem, arithmetic):
         """Return one: a unitary factor has size one."""

@@ -183,7 +183,7 @@ class InverseNewton(IteratedMethod):
         t = arithmetic.store(a * identity - b * m)
         x = arithmetic.mm_sym(state.x, t) if state.step else t + 0 * state.x
         m = arithmetic.mm_sym(power(t, p, arithmetic), m)
-        x, m = (arithmetic.store((y + adjoint(y)) / 2) for y in (x, m))
+        x, m = map(arithmetic.hermitian_mean, (x, m))
         return InverseRootState(x, m, state.rows, state.step + 1)
 
     def measure(self, problem, state, arithmetic, exact):

@@ -22,6 +22,7 @@ from linalg_ml.matrix_functions.spectrum import adjoint, cholesky, extreme_singu
 
 _CAUTION = 0.8  # what the estimate of sigma_min may be too large by
 _LOOK_FROM, _LOOK_MARGIN = 128, 30  # order from which, and margin with which, a look is in fp32
+_LEAST_ORDER = 25  # below which rounding errors, LAPACK's too, do not fall with the order
 _BLOWN_UP = 100  # a distance from orthonormal that no step of a sound iteration comes near
 
 _WIDE_OF = {"fp64": "fp64", "fp32": "fp32", "tf32": "fp32", "fp16": "fp32", "bf16": "fp32"}
@@ -280,7 +281,7 @@ class PolarProblem:
         if self.arithmetic.name in ("fp64", "fp32"):
             return {
                 "orthogonality": (4 if iterated else 32) * m**0.5 * u,
-                "backward": 32 * m**0.5 * u,
+                "backward": 32 * root_of_order(m) * u,
             }
         return {"orthogonality": 4 * u, "backward": 8 * u}
 
@@ -376,6 +377,11 @@ def unit_matrix(a, arithmetic):
     free = arithmetic.user_settings and wide == arithmetic.name
     exact = Arithmetic(None if free else wide, unit)
     return exact.enter(unit), norm, exact
+
+
+def root_of_order(n):
+    """Return n^(1/2), which backward errors grow with at most; for a small matrix what they are."""
+    return max(n, _LEAST_ORDER) ** 0.5
 
 
 def one_or_many(statuses):

@@ -80,9 +80,9 @@ class PolynomialMethod(IteratedMethod):
     def stopped(self, problem, state, measures):
         """Give up on a matrix that is zero, that blew up, or that is singular and stuck."""
         before, state.distance = state.distance, measures["orthogonality"]
-        idle = False
+        idle = state.distance <= problem.default_targets().get("orthogonality", 0.0)
         if before is not None and state.step >= problem.settled_after:
-            idle = state.distance > 0.9 * before
+            idle = idle | (state.distance > 0.9 * before)
         return problem.hopeless(idle, state.distance)
 
 

@@ -10,7 +10,7 @@ from linalg_ml._core.solve import check_limits, solve
 from linalg_ml.matrix_functions.direct_methods import EighSign, SvdPolar
 from linalg_ml.matrix_functions.gram_method import GramIteration
 from linalg_ml.matrix_functions.polar import check_rcond, choose_method, empty_result
-from linalg_ml.matrix_functions.polar_problem import one_or_many
+from linalg_ml.matrix_functions.polar_problem import one_or_many, root_of_order
 from linalg_ml.matrix_functions.polynomial_methods import METHODS
 from linalg_ml.matrix_functions.sign_problem import SymmetricSignProblem
 from linalg_ml.matrix_functions.spectrum import at_least_fp32, cholesky, hermitian_mean
@@ -36,7 +36,9 @@ class PsdProblem(SymmetricSignProblem):
     def level(self):
         """Return the residual that the working precision reaches."""
         u, n = self.arithmetic.unit_roundoff, self.unit.shape[-1]
-        return min(0.25, (8 * n**0.5 if self.arithmetic.name in ("fp64", "fp32") else 4) * u)
+        return min(
+            0.25, (8 * root_of_order(n) if self.arithmetic.name in ("fp64", "fp32") else 4) * u
+        )
 
     def cheap_measures(self, x, square):
         """Return ||A (I - X^2)||_F / 2; its bound by ||I - X^2||_F while that must be large."""
@@ -125,8 +127,8 @@ def project_psd(
     degree : int, optional
         Odd degree of the polynomials, 3 to 13, for the methods that have the choice; 5 if None.
     rtol, atol : float, optional
-        Stop when residual <= max(rtol, atol). With neither: 8 n^(1/2) u in fp64 and fp32, 4 u in
-        shorter formats, with the unit roundoff u.
+        Stop when residual <= max(rtol, atol). With neither: 8 max(n, 25)^(1/2) u in fp64 and
+        fp32, 4 u in shorter formats, with the unit roundoff u.
     maxiter : int, optional
         Cap on the steps; 1000 if None.
     steps : int, optional

@@ -8,7 +8,12 @@ from linalg_ml._core.namespace import asarray, astype, real_dtype, to_numpy
 from linalg_ml._core.result import Status
 from linalg_ml._core.verdict import host
 from linalg_ml.matrix_functions.iteration import even_part
-from linalg_ml.matrix_functions.polar_problem import PolarProblem, one_or_many, unit_matrix
+from linalg_ml.matrix_functions.polar_problem import (
+    PolarProblem,
+    one_or_many,
+    root_of_order,
+    unit_matrix,
+)
 from linalg_ml.matrix_functions.spectrum import (
     adjoint,
     cholesky,
@@ -151,7 +156,7 @@ class CholeskyRootProblem(RootProblem):
         """Return what a backward stable method reaches in the working precision."""
         u, n = self.arithmetic.unit_roundoff, self.target.shape[-1]
         targets = super().default_targets(iterated=iterated)
-        level = 16 * n**0.5 if self.arithmetic.name in ("fp64", "fp32") else 8
+        level = 16 * root_of_order(n) if self.arithmetic.name in ("fp64", "fp32") else 8
         shift = 2 * n**0.5 * host(self.shift)
         return {"orthogonality": targets["orthogonality"], "residual": level * u + shift}
 
@@ -227,7 +232,7 @@ class CoupledRootProblem(RootProblem):
         grows by the square root of the condition number. The symmetric part of Y and Z may be
         taken.
         """
-        mm, store = self.arithmetic.mm, self.arithmetic.store
+        mm = self.arithmetic.mm
         if square is None:
             square = self.square(x, self.arithmetic)
         first, rest = coefficients[0], coefficients[1:]
@@ -235,11 +240,11 @@ class CoupledRootProblem(RootProblem):
         y = mm(x.y, even, beta=first, y=x.y)
         if x.z is None:
             n = y.shape[-1]
-            z = store(even + first * asarray(np.eye(n), like=y, dtype=y.dtype))
+            z = self.arithmetic.store(even + first * asarray(np.eye(n), like=y, dtype=y.dtype))
         else:
             z = mm(even, x.z, beta=first, y=x.z)
         if self.hermitian:
-            y, z = store((y + adjoint(y)) / 2), store((z + adjoint(z)) / 2)
+            y, z = map(self.arithmetic.hermitian_mean, (y, z))
         # Degree 2q + 1 raises the error, which the change shows, to the power q + 1.
         change = self._change(y, x.y)
         if x.z is not None:
@@ -306,7 +311,7 @@ class CoupledRootProblem(RootProblem):
         u, n = self.arithmetic.unit_roundoff, self.target.shape[-1]
         long = self.arithmetic.name in ("fp64", "fp32")
         if not iterated:
-            return {"residual": (16 * n**0.5 if long else 8) * u}
+            return {"residual": (16 * root_of_order(n) if long else 8) * u}
         level = max(2, 6 / n**0.5) if long else 8 / n
         return {"backward": level * u, "residual": u**0.5}
 

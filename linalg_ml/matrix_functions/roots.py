@@ -112,11 +112,11 @@ def sqrtm(
     -----
     With p(x) = x h(x^2) the polynomials of `polar` for [rcond^(1/2), 1]. Products per step on a
     square matrix at degree 5: 3 in Cholesky form, 4 coupled. By default "cholesky" and "eigh" ask
-    for a residual <= 16 n^(1/2) u (in 16-bit formats and TF32, 8 u), with the unit roundoff u. In
-    all other cases the error is about u times the condition number of the root, which no step can
-    undo, and the default is a residual <= 2 u ||X||_F ||X^-1||_F (for n < 9, 6 / n^(1/2) in place
-    of 2; in 16-bit formats and TF32, 8/n) and <= u^(1/2). The error of the inverse is about u
-    times the condition number of A.
+    for a residual <= 16 max(n, 25)^(1/2) u (in 16-bit formats and TF32, 8 u), with the unit
+    roundoff u. In all other cases the error is about u times the condition number of the root,
+    which no step can undo, and the default is a residual <= 2 u ||X||_F ||X^-1||_F (for n < 9, 6 /
+    n^(1/2) in place of 2; in 16-bit formats and TF32, 8/n) and <= u^(1/2). The error of the inverse
+    is about u times the condition number of A.
 
     For n = 64 and eigenvalues from 1/k to 1, the residual in fp64 is in Cholesky form 1e-15, 3e-15
     and 4e-15 for k = 1e4, 1e8 and 1e12, and coupled 1e-14, 2e-13 and 3e-11.

@@ -6,7 +6,7 @@ from linalg_ml._core.result import Status
 from linalg_ml.matrix_functions.half_plane import proves_right_half_plane
 from linalg_ml.matrix_functions.iteration import apply_polynomial
 from linalg_ml.matrix_functions.polar_problem import PolarProblem, one_or_many
-from linalg_ml.matrix_functions.spectrum import adjoint, inverse, reciprocal
+from linalg_ml.matrix_functions.spectrum import inverse, reciprocal
 
 
 class SymmetricSignProblem(PolarProblem):
@@ -14,7 +14,7 @@ class SymmetricSignProblem(PolarProblem):
 
     def project(self, x):
         """Return the Hermitian part, which rounding would otherwise leave."""
-        return self.arithmetic.store((x + adjoint(x)) / 2)
+        return self.arithmetic.hermitian_mean(x)
 
     def extras(self, h):
         """Call the Hermitian factor by its name here."""

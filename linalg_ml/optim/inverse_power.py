@@ -102,7 +102,7 @@ def _coupled(a, schedule, arithmetic):
             z = even + first * arithmetic.enter(_identity(a))
         else:
             z = mm(even, z, beta=first, y=z)
-        y, z = (arithmetic.store((part + adjoint(part)) / 2) for part in (y, z))
+        y, z = map(arithmetic.hermitian_mean, (y, z))
     y, z = arithmetic.leave(y, a.dtype), arithmetic.leave(z, a.dtype)
     return y * xp.sqrt(size), z / xp.sqrt(size)
 

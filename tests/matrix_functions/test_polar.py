@@ -1,12 +1,23 @@
 """The polar decomposition: accuracy, invariants, edge cases, honest outcomes."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import polar as scipy_polar
 
-from linalg_ml import ConvergenceError, Precision, Schedule, Status, orthogonalize, polar
+from linalg_ml import (
+    ConvergenceError,
+    Precision,
+    Schedule,
+    Status,
+    orthogonalize,
+    polar,
+    project_psd,
+    sqrtm,
+)
 from linalg_ml.matrix_functions import DenmanBeavers, EighSign, InverseNewton, NewtonSign
 from linalg_ml.matrix_functions.polynomial_methods import NewtonSchulz, PolarExpress
 from linalg_ml.metrics import backward_error, orthogonality_error, polar_error
@@ -225,6 +236,43 @@ def test_rank_deficient(method):
     np.testing.assert_allclose(result.hermitian, scipy_polar(a)[1], atol=1e-11)
     s = np.linalg.svd(result.x, compute_uv=False)
     np.testing.assert_allclose(s[:5], 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["polar-express", "gram"])
+def test_a_small_singular_matrix_is_singular_at_whatever_rounding(method):
+    """A = X H to a few roundings more than is asked of a regular matrix says nothing else."""
+    rng = np.random.default_rng(0)
+    parts = rng.standard_normal((60, 2, 2, 2)) @ np.array([1, 1j])
+    for left, right in parts.swapaxes(1, 2):
+        a = np.outer(left, right)
+        result = polar(a, method=method)
+        assert result.status is Status.SINGULAR
+        assert backward_error(a, result.x, result.hermitian) < 1e-13
+
+
+@pytest.mark.parametrize("function", [polar, partial(polar, method="svd"), sqrtm, project_psd])
+def test_small_matrices_reach_the_default_accuracy(function):
+    """As far as LAPACK does, whose error is up to 70 roundoffs at order 3 as at order 50."""
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        n, condition = 2 + seed % 3, 10.0 ** -rng.integers(3, 10)
+        q = np.linalg.qr(rng.standard_normal((n, n)))[0]
+        w = np.geomspace(1, condition, n)
+        if function is project_psd:
+            w[1::2] *= -1
+        a = q * w @ q.T
+        result = function((a + a.T) / 2)
+        assert result.status is Status.CONVERGED
+        assert result.residual < 1e-14 or function not in (sqrtm, project_psd)
+
+
+@pytest.mark.parametrize("function", [partial(polar, method="svd"), partial(sqrtm, method="eigh")])
+def test_a_decomposition_is_made_once(function):
+    """What it leaves no second one removes, so the status does not ask for more steps."""
+    a = np.diag([3.0, 1.0, 0.5]) + 0.1
+    result = function(a, rtol=0.0, maxiter=7)
+    assert result.status is Status.STAGNATED
+    assert result.nit == result.counts["decompositions"] == 1
 
 
 def test_zero_columns_stay_zero():

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
+import linalg_ml as la
 from linalg_ml import Status, inverse_root, signm, sqrtm
 from linalg_ml._core.precision import Arithmetic
 from linalg_ml.matrix_functions import (
@@ -552,3 +553,21 @@ def test_gradients_of_inverse_roots(p):
     # d trace(A^(-1/p)) / dA = -A^(-1/p - 1) / p
     inverse_root(tensor, p).x.diagonal().sum().backward()
     np.testing.assert_allclose(tensor.grad.numpy(), -power(a, -1 / p - 1) / p, atol=1e-10)
+
+
+@pytest.mark.parametrize("function", ["inverse_root", "sqrtm", "signm", "project_psd"])
+def test_a_compiled_function_of_jax_stays_accurate_for_many_steps(function):
+    """XLA rounds the two halves of a symmetric matrix apart, which the iterations must not feel."""
+    jax = pytest.importorskip("jax")
+    apply = {
+        "inverse_root": lambda a: inverse_root(a, 4, rcond=1e-4, steps=20).x,
+        "sqrtm": lambda a: sqrtm(a, form="coupled", rcond=1e-4, steps=20).x,
+        "signm": lambda a: la.signm(a - 30 * np.eye(24, dtype="f4"), rcond=1e-3, steps=20).x,
+        "project_psd": lambda a: (
+            la.project_psd(a - 30 * np.eye(24, dtype="f4"), rcond=1e-3, steps=20).x
+        ),
+    }[function]
+    g = np.random.default_rng(0).standard_normal((24, 40)).astype("f4")
+    a = jax.numpy.asarray(g @ g.T)
+    plain, compiled = (np.asarray(f(a)) for f in (apply, jax.jit(apply)))
+    np.testing.assert_allclose(compiled, plain, atol=1e-4 * abs(plain).max())
