@@ -108,8 +108,6 @@ def _is_learned(*tensors):
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
-hadamard = _in_own_types(agnostic.hadamard)
-residual_gradient = _in_own_types(agnostic.residual_gradient)
 gemm_native = gemm  # cuBLAS sums 16-bit products in fp32 and rounds once, the epilogue included
 
 
@@ -176,6 +174,18 @@ def cholesky_solve(a, b):
     """Return A^(-1) B for Hermitian positive definite A (..., n, n) and B (..., n, k)."""
     factor = torch.linalg.cholesky_ex(a).L  # raises nothing
     return torch.cholesky_solve(b, factor)
+
+
+@_in_own_types
+def hadamard(a):
+    """Return H A with the +-1 Walsh-Hadamard matrix H of order 2^p."""
+    return agnostic.hadamard(a)
+
+
+@_in_own_types
+def residual_gradient(a, x, b=None):
+    """Return r = b - A x (A x without b) and A^H r, for vectors (..., n) and (..., m)."""
+    return agnostic.residual_gradient(a, x, b)
 
 
 def scatter_rows(a, rows, weights, size):
