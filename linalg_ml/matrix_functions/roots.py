@@ -100,7 +100,8 @@ def sqrtm(
         in at least fp32. For a matrix that is not positive semidefinite although "positive" was
         declared, the status is BREAKDOWN and ``x`` is NaN: if its eigenvalues are off the closed
         negative axis use "general", if it is indefinite by noise alone `project_psd`. With an
-        eigenvalue on the negative axis "general" ends in BREAKDOWN, or SINGULAR for zero.
+        eigenvalue on the negative axis "general" ends in BREAKDOWN, or in STAGNATED where the
+        iteration does not settle, and in SINGULAR for zero.
 
     Raises
     ------

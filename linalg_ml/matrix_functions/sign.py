@@ -116,12 +116,13 @@ def signm(
     error bounds are the same, 3 products a step at degree 5. With a real spectrum the error is
     bounded by the condition number of the eigenvectors times the scalar error. Before success
     is reported on a nonsymmetric matrix, its S A is shown to have its spectrum in the right
-    half-plane: the Cayley transform is squared until its norm is below one.
+    half-plane: the Cayley transform is squared until its norm is below a half.
 
     For a general spectrum X <- (mu X + X^-1 / mu)/2 from X = A, in some 6 to 12 steps; as soon as
     ||X^2 - I||_F < 1/4 a step is made of two products instead. An eigenvalue at the angle phi
     from the imaginary axis costs log2(1/phi) more steps and as many digits. On the axis
-    there is no sign: the status is BREAKDOWN, and SINGULAR if the eigenvalue is zero.
+    there is no sign: the status is BREAKDOWN, or STAGNATED where the iteration does not settle,
+    and SINGULAR if the eigenvalue is zero.
 
     References
     ----------

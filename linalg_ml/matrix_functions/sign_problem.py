@@ -79,7 +79,7 @@ class RealSignProblem(SymmetricSignProblem):
 
     def squarings(self):
         """Return how often the Cayley transform is squared: enough for real eigenvalues."""
-        return int(np.log2(1 / self.lower)) + 12
+        return int(np.log2(1 / self.lower)) + 13
 
     def verify(self, x):
         """Report BREAKDOWN unless X A is shown to have its spectrum in the right half-plane."""

@@ -311,6 +311,15 @@ def test_negative_axis():
     np.testing.assert_allclose(result.x, scipy.linalg.sqrtm(just_off), atol=1e-9)
 
 
+def test_rounding_moves_nothing_off_the_negative_axis(rng):
+    parts = rng.standard_normal((2, 40, 2, 2))
+    q, _ = np.linalg.qr(parts[0] + 1j * parts[1])
+    for v in q:
+        a = (v * [1, -0.1]) @ v.conj().T
+        status = sqrtm((a + a.conj().T) / 2, spectrum="general").status
+        assert status in (Status.BREAKDOWN, Status.STAGNATED)
+
+
 def test_root_of_the_wrong_branch_is_not_a_success():
     a = positive(10, 6)
     w, v = np.linalg.eigh(a)
