@@ -132,12 +132,6 @@ def matmul_precision(mode):
     return nullcontext()
 
 
-def own_types(a):
-    """Return a context in which products with ``a`` are in the types of their operands."""
-    del a
-    return nullcontext()
-
-
 def soft_threshold(a, threshold):
     """Return sign(a) max(|a| - threshold, 0), entry by entry.
 

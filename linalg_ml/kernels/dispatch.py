@@ -43,7 +43,6 @@ FILES_OF_KERNELS = {
     "unit_columns": ("agnostic",),
     "round_to": ("agnostic", "numpy_", "numba_", "cupy_", "torch_", "jax_"),
     "matmul_precision": ("agnostic", "cupy_", "torch_", "jax_"),
-    "own_types": ("agnostic", "torch_"),
     "soft_threshold": ("agnostic", "numpy_", "numba_"),
     "dot": ("agnostic", "numpy_"),
     "xpby": ("agnostic", "numba_"),

@@ -18,9 +18,17 @@ _PADDING = 64  # bytes that keep the rows of a mirrored matrix from falling into
 _NATIVE = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def own_types(a):
-    """Return a context in which products with ``a`` are in the types of their operands."""
-    return torch.autocast(a.device.type, enabled=False) if _is_autocast(a) else nullcontext()
+def _in_own_types(product):
+    """Keep autocast, which knows nothing of what a product is for, from making it shorter."""
+
+    @wraps(product)
+    def kept(a, *others, **named):
+        if _is_autocast(a):
+            with torch.autocast(a.device.type, enabled=False):
+                return product(a, *others, **named)
+        return product(a, *others, **named)
+
+    return kept
 
 
 def _is_autocast(a):
@@ -28,19 +36,6 @@ def _is_autocast(a):
         return torch.is_autocast_enabled(a.device.type)
     except RuntimeError:  # a device that has none
         return False
-
-
-def _in_own_types(product):
-    """Keep autocast, which knows nothing of what a product is for, from making it shorter."""
-
-    @wraps(product)
-    def kept(a, *others, **named):
-        if _is_autocast(a):
-            with own_types(a):
-                return product(a, *others, **named)
-        return product(a, *others, **named)
-
-    return kept
 
 
 @_in_own_types

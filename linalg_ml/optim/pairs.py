@@ -9,7 +9,7 @@ import numpy as np
 from linalg_ml._core.namespace import REAL_OF, astype, dtype_name, library, namespace
 from linalg_ml.optim import hyperparameters
 from linalg_ml.optim.base import Transform
-from linalg_ml.optim.rules import all_finite, check_grad, own_types, working, working_dtype
+from linalg_ml.optim.rules import all_finite, check_grad, working, working_dtype
 from linalg_ml.optim.trees import align, flatten, is_container, items, rebuild
 
 
@@ -66,9 +66,7 @@ class Pairwise:
         """Return the state of one pair, with its counters of steps and of skipped ones."""
         self.check_pair(a, b, name)
         counter = hyperparameters.counter(a)
-        with own_types([a]):
-            state = self.rule.init(working(a), working(b))
-        return {"step": counter, "skipped": counter + 0, **state}
+        return {"step": counter, "skipped": counter + 0, **self.rule.init(working(a), working(b))}
 
     def check_pair(self, a, b, name):
         """Raise unless A (r, n) and B (m, r) belong together."""
@@ -169,8 +167,7 @@ def update_together(groups, count):
             continue
         same = [k, *(j for j in range(k + 1, len(groups)) if groups[j][0].rule == own.rule)]
         inputs = [used for j in same for used, _ in ready[j].values()]
-        with own_types([used.a for used in inputs]):
-            directions = iter(own.rule.update_all(inputs) if inputs else [])
+        directions = iter(own.rule.update_all(inputs) if inputs else [])
         for j in same:
             made[j] = list(islice(directions, len(ready[j])))
     return [own._finished(pairs, ready[k], made[k], count) for k, (own, pairs) in enumerate(groups)]

@@ -1,7 +1,6 @@
 """A rule is the mathematics of one optimizer on one parameter; here it becomes a Transform."""
 
 import math
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -18,7 +17,6 @@ from linalg_ml._core.namespace import (
     library,
     namespace,
 )
-from linalg_ml.kernels.dispatch import kernels
 from linalg_ml.optim import hyperparameters
 from linalg_ml.optim.base import Transform
 from linalg_ml.optim.elementwise import combine
@@ -94,8 +92,7 @@ class Leafwise:
     def init(self, param, name="params"):
         """Return the state of one parameter, with its counters of steps and of skipped ones."""
         self.check_param(param, name)
-        with own_types([param]):
-            state = self.rule.init(working(param))
+        state = self.rule.init(working(param))
         counter = hyperparameters.counter(param)
         return {"step": counter, "skipped": counter + 0, **state}
 
@@ -135,8 +132,7 @@ class Leafwise:
     def adopt(self, state, param):
         """Return a state that was made with other hyperparameters as it goes on with these."""
         own = {k: a for k, a in state.items() if k not in _COUNTERS}
-        with own_types([param]):
-            after = self.rule.adopt(own, working(param), state["step"])
+        after = self.rule.adopt(own, working(param), state["step"])
         return {**{k: state[k] for k in _COUNTERS}, **after}
 
     def update(self, grads, states, params, count, finite=None):
@@ -162,19 +158,18 @@ class Leafwise:
             inputs.append((grad, own, working(param), hyperparameters.advanced(state["step"])))
             where.append(i)
         updates, after = [None] * len(grads), [None] * len(grads)
+        made = self.rule.update_all(*map(list, zip(*inputs, strict=True))) if inputs else []
         lr = hyperparameters.current(self.lr, count)
-        with own_types(params):
-            made = self.rule.update_all(*map(list, zip(*inputs, strict=True))) if inputs else []
-            for i, (direction, own), (_, _, param, step) in zip(where, made, inputs, strict=True):
-                update = self.rule.finish(
-                    direction,
-                    param,
-                    step,
-                    hyperparameters.in_type_of(lr, param),
-                    hyperparameters.in_type_of(self.weight_decay, param),
-                )
-                updates[i] = astype(update, params[i].dtype)
-                after[i] = {"step": step, "skipped": states[i]["skipped"], **own}
+        for i, (direction, own), (_, _, param, step) in zip(where, made, inputs, strict=True):
+            update = self.rule.finish(
+                direction,
+                param,
+                step,
+                hyperparameters.in_type_of(lr, param),
+                hyperparameters.in_type_of(self.weight_decay, param),
+            )
+            updates[i] = astype(update, params[i].dtype)
+            after[i] = {"step": step, "skipped": states[i]["skipped"], **own}
         for i, ok in enumerate(finite):
             if not isinstance(ok, bool):
                 updates[i], after[i] = _where(ok, updates[i], after[i], states[i])
@@ -279,11 +274,6 @@ def working_dtype(a):
 def working(a):
     """Return a parameter in the type in which it is worked on."""
     return astype(a, working_dtype(a))
-
-
-def own_types(arrays):
-    """Return a context in which products are in the types of arrays, also in `torch.autocast`."""
-    return kernels(library(arrays[0])).own_types(arrays[0]) if arrays else nullcontext()
 
 
 def check_grad(grad, param, name=""):
